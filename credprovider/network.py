@@ -1,0 +1,103 @@
+"""Which proxy and which CA: settings first, then the environment as Go and curl read it; used to build a `Transport`."""
+
+from __future__ import annotations
+
+import os
+import urllib.parse
+
+from credprovider.settings import settings_error
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from credprovider.settings import Settings
+
+#: The node's own bundles carry what AKS's custom CA and HTTP proxy features add (Debian and Ubuntu; Azure Linux and its kin).
+NODE_BUNDLES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt")
+
+
+class Proxy:
+    """An HTTP proxy: where it listens, and ``user:password`` if it wants them."""
+
+    __slots__ = ("address", "authorization")
+
+    def __init__(self, address: tuple[str, int], authorization: str | None) -> None:
+        self.address = address
+        self.authorization = authorization
+
+
+class Network:
+    """How to get out of the node.
+
+    Attributes:
+        ca_file: PEM bundle that servers are verified against.
+    """
+
+    def __init__(self, proxy: Proxy | None, exempt: list[str], ca_file: str) -> None:
+        self._proxy = proxy
+        self._exempt = exempt
+        self.ca_file = ca_file
+
+    def proxy_for(self, host: str) -> Proxy | None:
+        """The proxy to reach `host` by, or None for the direct way."""
+        return None if any(_is_exempt(host, entry) for entry in self._exempt) else self._proxy
+
+
+def network_of(settings: Settings, environ: Mapping[str, str]) -> Network:
+    """What settings and environment say together.
+
+    Raises:
+        ProviderError: family ``settings``: a proxy URL that cannot be used, or a CA file that is not there.
+    """
+    address = settings.https_proxy
+    if address is None:
+        address = environ.get("HTTPS_PROXY") or environ.get("https_proxy") or ""
+    exempt = settings.no_proxy
+    if exempt is None:
+        exempt = environ.get("NO_PROXY") or environ.get("no_proxy") or ""
+    entries = [entry.strip().lower() for entry in exempt.split(",") if entry.strip()]
+    return Network(parse_proxy(address) if address else None, entries, _ca_file(settings.ca_file, environ))
+
+
+def parse_proxy(address: str) -> Proxy:
+    """Take a proxy URL apart.
+
+    Raises:
+        ProviderError: family ``settings``. The URL itself is not shown, it may hold a password.
+    """
+    remedy = "write httpsProxy (or HTTPS_PROXY) as http://[USER:PASSWORD@]HOST:PORT"
+    try:
+        parts = urllib.parse.urlsplit(address if "://" in address else "http://" + address)
+        port = parts.port or 80
+    except ValueError:
+        raise settings_error("settings-proxy", "the HTTPS proxy's URL cannot be read", remedy) from None
+    if parts.scheme != "http" or not parts.hostname:
+        raise settings_error("settings-proxy", "the HTTPS proxy must be reached by http:// (the tunnel through it is TLS)", remedy)
+    if parts.username is None:
+        return Proxy((parts.hostname, port), None)
+    password = urllib.parse.unquote(parts.password or "")
+    return Proxy((parts.hostname, port), f"{urllib.parse.unquote(parts.username)}:{password}")
+
+
+def _ca_file(configured: str | None, environ: Mapping[str, str]) -> str:
+    for name, path in (("network.caFile", configured), ("SSL_CERT_FILE", environ.get("SSL_CERT_FILE"))):
+        if path:
+            if os.path.isfile(path):
+                return path
+            raise settings_error("settings-ca-file", f"{name} names {path}, which is not a file", "correct the path, or remove it to use the node's CA bundle")
+    for path in NODE_BUNDLES:
+        if os.path.isfile(path):
+            return path
+    import certifi  # noqa: PLC0415 - only a machine without any CA bundle needs it
+
+    return certifi.where()
+
+
+def _is_exempt(host: str, entry: str) -> bool:
+    """Does a NO_PROXY entry cover the host: ``*``, the name itself, or a domain it lies under; a port matters only when it is 443."""
+    name, _, port = entry.partition(":")
+    if port not in {"", "443"}:
+        return False
+    domain = name.removeprefix("*").removeprefix(".")
+    return name == "*" or host == domain or (bool(domain) and host.endswith("." + domain))

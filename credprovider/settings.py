@@ -1,0 +1,190 @@
+"""Settings as the plugin uses them, and the quick way to them: files read with care, compared with what was validated before.
+
+Validation (`settings_model`, pydantic) costs more than everything else in a cached answer. Its result, a flat plan of
+JSON values, is kept beside the tokens together with a digest of every file and variable it was drawn from; while those
+are byte for byte the same, the plan stands. Used by `answer` and by people's commands.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from credprovider import __version__
+from credprovider.errors import ProviderError
+from credprovider.registries import Registry
+from credprovider.state import digest
+from credprovider.strict_json import dumps
+from credprovider.world import DEFAULT_CONFIG
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from credprovider.state import StateDirectory
+    from credprovider.world import World
+
+#: Variables that settings may draw from; any change of one makes the plan void.
+VARIABLES = (
+    "AZURE_CLIENT_ID",
+    "AZURE_TENANT_ID",
+    "AZURE_AUTHORITY_HOST",
+    "AZURE_FEDERATED_TOKEN_FILE",
+    "GOOGLE_APPLICATION_CREDENTIALS",
+)
+
+_FILE_LIMIT = 256 << 10
+_REMEDY = "compare with the settings reference in README.md; settings are JSON in /etc/azure-gar-credential-provider/config.json"
+
+
+class Settings:
+    """Validated settings; every attribute of the plan by its own name.
+
+    Attributes (all JSON values, times in seconds):
+        source: ``managed-identity``, ``token-file`` or ``service-account``.
+        resource, selector: what IMDS is asked for, and ``[parameter, value]`` that picks the identity (or None).
+        token_file, token_field: where the token lies; name of its JSON field, or None for plain text.
+        token_audience: what the relay projects and the kubelet's entry asks for.
+        require_service_account, cache_type, required_annotations, optional_annotations: the kubelet entry's tokenAttributes.
+        entra: None, or authority, tenant_id, client_id (either may be None: from annotations), scope.
+        audience, subject_token_type, token_url, impersonation_url, service_account, lifetime, quota_project: the vendor's file.
+        scopes, universe_domain, https_proxy, no_proxy, ca_file, cache_enabled, registries: config.json.
+        warnings: sentences for people; the plugin only notes them in the journal.
+    """
+
+    source: str
+    resource: str | None
+    selector: list[str] | None
+    token_file: str | None
+    token_field: str | None
+    token_audience: str | None
+    require_service_account: bool
+    cache_type: str | None
+    required_annotations: list[str]
+    optional_annotations: list[str]
+    entra: dict[str, Any] | None
+    audience: str
+    subject_token_type: str
+    token_url: str
+    impersonation_url: str | None
+    service_account: str | None
+    lifetime: int
+    quota_project: str | None
+    scopes: list[str]
+    universe_domain: str
+    https_proxy: str | None
+    no_proxy: str | None
+    ca_file: str | None
+    cache_enabled: bool
+    registry_texts: list[str]
+    warnings: list[str]
+
+    def __init__(self, plan: Mapping[str, Any]) -> None:
+        self.__dict__.update(plan)
+        self.registries = [Registry(text) for text in self.registry_texts]
+        self.digest = digest(dumps({name: value for name, value in plan.items() if name != "warnings"}))
+
+
+class Sources:
+    """Reads what settings are drawn from, and remembers what it read."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self.files: dict[str, str] = {}
+
+    def read(self, path: str) -> bytes:
+        """Bytes of a settings file whose owner and mode are in order; see `read_trusted` for the errors."""
+        content = read_trusted(path, self._world.euid)
+        self.files[path] = digest(content)
+        return content
+
+
+def load_settings(world: World, state: StateDirectory | None) -> Settings:
+    """The settings of `world.config`, by the plan when it still stands, else validated anew.
+
+    Raises:
+        ProviderError: family ``settings``, naming the file and the field.
+    """
+    name = f"plan-{digest(world.config)}.json"
+    if state is not None:
+        known = _standing_plan(world, state.read(name))
+        if known is not None:
+            return Settings(known)
+    from credprovider.settings_model import compile_plan  # noqa: PLC0415 - pydantic, needed once per change of settings
+
+    sources = Sources(world)
+    plan = compile_plan(world, sources)
+    if state is not None and plan["cache_enabled"]:
+        record = {"product": __version__, "plan": plan, "files": sources.files, "variables": _variables(world.environ)}
+        state.write(name, record)
+    return Settings(plan)
+
+
+def _standing_plan(world: World, record: dict[str, Any] | None) -> dict[str, Any] | None:
+    if record is None or record.get("product") != __version__ or record.get("variables") != _variables(world.environ):
+        return None
+    files, plan = record.get("files"), record.get("plan")
+    if not isinstance(files, dict) or world.config not in files or not isinstance(plan, dict):
+        return None
+    for path, known in files.items():
+        if digest(read_trusted(path, world.euid)) != known:
+            return None
+    return plan
+
+
+def _variables(environ: Mapping[str, str]) -> dict[str, str]:
+    return {name: environ[name] for name in VARIABLES if environ.get(name)}
+
+
+def read_trusted(path: str, euid: int) -> bytes:
+    """Read a settings file that only root, or the caller, can have written.
+
+    Raises:
+        ProviderError: family ``settings``: absent, unreadable, no regular file, too large, foreign-owned or writable by others.
+    """
+    if path.startswith(os.path.dirname(DEFAULT_CONFIG) + "/"):
+        _check_parents(path, euid)
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except OSError as error:
+        raise settings_error("settings-unreadable", f"cannot read {path}: {os.strerror(error.errno or 0)}") from None
+    try:
+        _check_ownership(path, os.fstat(descriptor), euid)
+        content = os.read(descriptor, _FILE_LIMIT + 1)
+    except OSError as error:
+        raise settings_error("settings-unreadable", f"cannot read {path}: {os.strerror(error.errno or 0)}") from None
+    finally:
+        os.close(descriptor)
+    if len(content) > _FILE_LIMIT:
+        raise settings_error("settings-too-large", f"{path} is larger than {_FILE_LIMIT} bytes")
+    return content
+
+
+def _check_parents(path: str, euid: int) -> None:
+    folder = os.path.dirname(path)
+    while True:
+        try:
+            found = os.stat(folder)
+        except OSError as error:
+            raise settings_error("settings-unreadable", f"cannot read {folder}: {os.strerror(error.errno or 0)}") from None
+        if found.st_uid not in {0, euid} or found.st_mode & 0o022:
+            raise settings_error("settings-unsafe-parent", f"folder {folder} can be written by others than root", f"chown root {folder}; chmod go-w {folder}")
+        if folder == "/":
+            return
+        folder = os.path.dirname(folder)
+
+
+def _check_ownership(path: str, found: os.stat_result, euid: int) -> None:
+    if not stat.S_ISREG(found.st_mode):
+        raise settings_error("settings-not-a-file", f"{path} is not a regular file")
+    if found.st_uid not in {0, euid}:
+        raise settings_error("settings-unsafe-owner", f"{path} belongs to uid {found.st_uid}, not to root", f"chown root {path}")
+    if found.st_mode & 0o022:
+        raise settings_error("settings-unsafe-mode", f"{path} can be written by its group or by everybody", f"chmod go-w {path}")
+
+
+def settings_error(code: str, cause: str, remedy: str = _REMEDY) -> ProviderError:
+    """A `ProviderError` of the family ``settings``."""
+    return ProviderError(code, "settings", "settings", cause, remedy)
+
