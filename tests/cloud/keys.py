@@ -1,0 +1,70 @@
+"""OIDC issuers: RSA keys, JWKS and real signatures, by PyJWT and cryptography."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from typing import Any
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric import rsa
+from jwt.algorithms import RSAAlgorithm
+
+#: The services judge time themselves, on their own (skewed) clocks and in their own words.
+_SIGNATURE_ONLY = {
+    "verify_aud": False,
+    "verify_exp": False,
+    "verify_iat": False,
+    "verify_nbf": False,
+    "verify_iss": False,
+    "verify_sub": False,
+    "verify_jti": False,
+}
+
+
+class BadToken(Exception):
+    """Not a JWT (`kind` parse), signed with a key the issuer does not publish (key), or the signature is wrong (signature)."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(kind)
+        self.kind = kind
+
+
+class SigningKey:
+    """An RSA key with a key id, and its public half as a JWK."""
+
+    def __init__(self) -> None:
+        self.kid = secrets.token_urlsafe(24)
+        self.private = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        self.public = self.private.public_key()
+
+    def jwk(self) -> dict[str, Any]:
+        """RFC 7517 member of a JWKS."""
+        key: dict[str, Any] = json.loads(RSAAlgorithm.to_jwk(self.public))
+        key.pop("key_ops", None)
+        return {**key, "kid": self.kid, "use": "sig", "alg": "RS256"}
+
+    def sign(self, claims: dict[str, Any], **header: Any) -> str:
+        """A compact JWS of the claims, RS256, with `kid`."""
+        return jwt.encode(claims, self.private, algorithm="RS256", headers={"kid": self.kid, **header})
+
+    def verify(self, token: str) -> dict[str, Any]:
+        """The claims; BadToken unless this key signed exactly this token."""
+        header, claims = peek(token)
+        if header.get("kid") != self.kid:
+            raise BadToken("key")
+        try:
+            jwt.decode(token, self.public, algorithms=["RS256"], options=_SIGNATURE_ONLY)
+        except jwt.PyJWTError as error:
+            raise BadToken("signature") from error
+        return claims
+
+
+def peek(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Header and claims, unverified; BadToken when it is no JWT."""
+    try:
+        header = jwt.get_unverified_header(token)
+        claims = jwt.decode(token, options={"verify_signature": False})
+    except (jwt.PyJWTError, ValueError) as error:
+        raise BadToken("parse") from error
+    return header, claims
