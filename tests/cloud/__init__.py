@@ -1,1 +1,1 @@
-"""The loopback cloud: Azure IMDS, Entra ID, Google STS, IAM Credentials and Artifact Registry on loopback, under their real names."""
+"""The loopback cloud: Azure and Google on loopback, under their real names."""

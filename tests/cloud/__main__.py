@@ -17,7 +17,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.cloud")
     parser.add_argument("command", choices=["serve"])
     parser.add_argument("--state", type=Path, required=True, metavar="DIR", help="folder for ca.pem and control.sock")
-    parser.add_argument("--until-stdin-ends", action="store_true", help="end together with the process that started this one")
+    parser.add_argument(
+        "--until-stdin-ends", action="store_true", help="end together with the process that started this one"
+    )
     arguments = parser.parse_args()
     with Cloud(arguments.state) as cloud:
         control = ControlServer(cloud)

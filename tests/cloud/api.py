@@ -1,28 +1,31 @@
-"""The interface of the cloud for tests, the same whether it runs in this process (`Cloud`) or in another (`CloudClient`)."""
+"""What tests order and ask of the cloud, the same whether it runs in this process or in another one."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from tests.cloud.tls import CA_FILE
 from tests.cloud.world import PUBLIC, WORLD, World
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
 
-class CloudApi(ABC):
-    """What tests order and ask. A hop is one of places.HOPS, or one of its hosts where only that host is meant."""
 
-    #: The well-known ids.
-    world: World = WORLD
+class CloudApi:
+    """What tests order and ask. A hop is one of places.HOPS, or one of its hosts where only that host is meant.
 
-    @property
-    @abstractmethod
-    def ca_file(self) -> Path:
-        """PEM file of the cloud's CA, for SSL_CERT_FILE or `network.caFile`."""
+    Args:
+        folder: where the cloud keeps its files.
+        do: carries out one order of `core.Core`, given by name and keyword arguments that JSON can hold.
+    """
 
-    @abstractmethod
-    def _do(self, order: str, **values: Any) -> Any:
-        """Carries out one order of `core.Core`."""
+    def __init__(self, folder: Path, do: Callable[..., Any]) -> None:
+        self._do = do
+        #: The well-known ids.
+        self.world: World = WORLD
+        #: PEM file of the cloud's CA, for SSL_CERT_FILE or `network.caFile`.
+        self.ca_file = folder / CA_FILE
 
     def fault(self, hop: str, kind: str, times: int | None = None, **options: Any) -> None:
         """Orders a fault for the next `times` connections or requests of a hop, or until `clear`.
@@ -113,7 +116,7 @@ class CloudApi(ABC):
         return str(self._do("kubernetes_token", namespace=namespace, service_account=service_account, **values))
 
     def bind(self, subject: str, account: str = WORLD.service_account_email) -> None:
-        """roles/iam.workloadIdentityUser on a (perhaps new) service account for a subject of the pool or a whole member."""
+        """roles/iam.workloadIdentityUser on a (new) service account, for a subject of the pool or a whole member."""
         self._do("bind", member=_member(subject), account=account)
 
     def unbind(self, subject: str | None = None, account: str = WORLD.service_account_email) -> None:
@@ -144,7 +147,9 @@ class CloudApi(ABC):
         """Changes or adds a resource of a tenant: audience, version (1 or 2), assignment_required."""
         self._do("resource", uri=uri, tenant_id=tenant_id, changes=changes)
 
-    def identity(self, client_id: str, object_id: str, resource_id: str = "", tenant_id: str = PUBLIC.tenant_id) -> None:
+    def identity(
+        self, client_id: str, object_id: str, resource_id: str = "", tenant_id: str = PUBLIC.tenant_id
+    ) -> None:
         """Adds an identity to a tenant; without a resource id it cannot be on a node."""
         entry = {"client_id": client_id, "object_id": object_id, "resource_id": resource_id, "tenant_id": tenant_id}
         self._do("identity", entry=entry)

@@ -19,7 +19,11 @@ _ENTRA = {
     400: (90002, "invalid_request", "Tenant 'x' not found. Check to make sure you have the correct tenant ID."),
     401: (700213, "invalid_client", "No matching federated identity record found for presented assertion subject 'x'."),
     403: (53003, "access_denied", "Access has been blocked by Conditional Access policies."),
-    429: (90055, "temporarily_unavailable", "The server is too busy to handle the request. Too many requests from this tenant."),
+    429: (
+        90055,
+        "temporarily_unavailable",
+        "The server is too busy to handle the request. Too many requests from this tenant.",
+    ),
     500: (90033, "temporarily_unavailable", "A transient error has occurred. Please try again."),
     503: (90033, "temporarily_unavailable", "A transient error has occurred. Please try again."),
 }
@@ -33,7 +37,10 @@ _GOOGLE = {
 }
 _REGISTRY = {
     401: ("UNAUTHORIZED", "not authenticated: No valid credential was supplied."),
-    403: ("DENIED", 'Permission "artifactregistry.repositories.downloadArtifacts" denied on resource "x" (or it may not exist)'),
+    403: (
+        "DENIED",
+        'Permission "artifactregistry.repositories.downloadArtifacts" denied on resource "x" (or it may not exist)',
+    ),
     404: ("MANIFEST_UNKNOWN", 'Failed to fetch "x"'),
     429: ("TOOMANYREQUESTS", "Quota exceeded"),
 }
@@ -50,7 +57,9 @@ def own_error(state: State, hop: str, status: int, retry_after: int | None = Non
         text = "The audience in ID Token [x] does not match the expected audience."
         answer = sts.TokenExchange(state).refuse(sts.Refusal("invalid_grant", text))
     elif hop in ("sts", "iam"):
-        answer = googleapi.rpc_error(state, sts.SERVER if hop == "sts" else iam.SERVER, status, _google_text(hop, status))
+        answer = googleapi.rpc_error(
+            state, sts.SERVER if hop == "sts" else iam.SERVER, status, _google_text(hop, status)
+        )
     elif hop == "registry":
         name, text = _REGISTRY.get(status, ("UNKNOWN", "unknown error"))
         answer = registry.error(status, name, text + state.canary_text())

@@ -1,4 +1,4 @@
-"""The little of CEL that attribute conditions and mappings of pool providers need; anything else is an error of the test."""
+"""The little of CEL that conditions and mappings of pool providers need; anything else is an error of the test."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _EXTRACT = re.compile(r"assertion\.(\w+)\.extract\((['\"])(.*?)\{\w+\}(.*?)\2\)"
 
 
 def holds(condition: str, claims: dict[str, Any]) -> bool:
-    """`assertion.X == 'v'`, `assertion.X.startsWith('v')` and `assertion.X in ['v', 'w']`, joined by `&&`; an empty one holds."""
+    """`assertion.X == 'v'`, `.startsWith('v')` and `assertion.X in ['v', 'w']`, joined by `&&`; an empty one holds."""
     return all(_clause(clause.strip(), claims) for clause in condition.split("&&") if clause.strip())
 
 

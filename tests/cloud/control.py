@@ -12,15 +12,16 @@ import tempfile
 import threading
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tests.cloud.api import CloudApi
 from tests.cloud.core import Core
 
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
 _ROOT = Path(__file__).parent.parent.parent
 SOCKET = "control.sock"
-CA = "ca.pem"
 
 
 class Cloud(CloudApi):
@@ -28,22 +29,16 @@ class Cloud(CloudApi):
 
     def __init__(self, folder: Path | None = None) -> None:
         self.core = Core(folder)
-
-    @property
-    def ca_file(self) -> Path:
-        return self.core.certificates.ca_file
-
-    def _do(self, order: str, **values: Any) -> Any:
-        return getattr(self.core, order)(**values)
+        super().__init__(self.core.folder, self.core.carry_out)
 
     def close(self) -> None:
         """Stops it."""
         self.core.close()
 
-    def __enter__(self) -> Cloud:
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
 
@@ -68,7 +63,7 @@ class ControlServer:
         with connection, connection.makefile("rwb") as stream, suppress(OSError):
             try:
                 order = json.loads(stream.readline())
-                answer = {"result": self._cloud._do(order["order"], **order["values"])}
+                answer = {"result": self._cloud.core.carry_out(order["order"], **order["values"])}
             except Exception as error:  # noqa: BLE001 - whatever went wrong is the caller's to see
                 answer = {"error": f"{type(error).__name__}: {error}"}
             stream.write(json.dumps(answer).encode() + b"\n")
@@ -78,15 +73,12 @@ class CloudClient(CloudApi):
     """A cloud that runs in another process, reached by the folder it was given."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self.folder = folder
+        super().__init__(folder, self._send)
 
-    @property
-    def ca_file(self) -> Path:
-        return self._folder / CA
-
-    def _do(self, order: str, **values: Any) -> Any:
+    def _send(self, order: str, **values: Any) -> Any:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-            connection.connect(str(self._folder / SOCKET))
+            connection.connect(str(self.folder / SOCKET))
             with connection.makefile("rwb") as stream:
                 stream.write(json.dumps({"order": order, "values": values}).encode() + b"\n")
                 stream.flush()
@@ -102,9 +94,18 @@ class CloudProcess(CloudClient):
     def __init__(self, *arguments: str) -> None:
         # A short path: a Unix socket's may have 107 bytes.
         super().__init__(Path(tempfile.mkdtemp(prefix="cloud.")))
-        command = [sys.executable, "-m", "tests.cloud", "serve", "--state", str(self._folder), "--until-stdin-ends", *arguments]
+        command = [
+            sys.executable,
+            "-m",
+            "tests.cloud",
+            "serve",
+            "--state",
+            str(self.folder),
+            "--until-stdin-ends",
+            *arguments,
+        ]
         environment = {**os.environ, "PYTHONPATH": str(_ROOT)}
-        self._process = subprocess.Popen(  # noqa: S603 - our own module
+        self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=_ROOT, env=environment, text=True
         )
         if self._process.stdout is None or self._process.stdout.readline().strip() != "ready":
@@ -121,10 +122,10 @@ class CloudProcess(CloudClient):
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
-    def __enter__(self) -> CloudProcess:
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()

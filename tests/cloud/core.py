@@ -1,4 +1,4 @@
-"""The running cloud: all servers under their real names, and the operations that tests order by name with plain values."""
+"""The running cloud: all servers under their real names, and what tests can order by name with plain values."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from tests.cloud.proxy import Proxy
 from tests.cloud.registry import ArtifactRegistry, Store
 from tests.cloud.server import CallLog, Handler, Server, Shared
 from tests.cloud.state import FederatedCredential, Identity, Provider, Resource, State
-from tests.cloud.sts import TokenExchange
 from tests.cloud.store import MemoryStore
+from tests.cloud.sts import TokenExchange
 from tests.cloud.tls import Certificates
 from tests.cloud.wire import Answer, Request
 from tests.cloud.world import PUBLIC, WORLD
@@ -36,8 +36,10 @@ def inside() -> bool:
 
 
 def _elsewhere(request: Request) -> Answer:
-    """A host that nothing should be sent to; it is obliging, so that whoever follows a redirect is not saved by an error."""
-    return Answer.of_json(200, {"access_token": "stolen", "accessToken": "stolen", "expires_in": 3600, "path": request.path})
+    """A host that nothing should be sent to: obliging, so that no error saves whoever follows a redirect."""
+    return Answer.of_json(
+        200, {"access_token": "stolen", "accessToken": "stolen", "expires_in": 3600, "path": request.path}
+    )
 
 
 class Core:
@@ -83,6 +85,12 @@ class Core:
     def serve_from(self, store: Store) -> None:
         """Puts another store of images behind Artifact Registry's gate."""
         self.registry.store = store
+
+    def carry_out(self, order: str, **values: Any) -> Any:
+        """One of the orders below, by name."""
+        if order.startswith("_"):
+            raise ValueError(f"no order {order!r}")
+        return getattr(self, order)(**values)
 
     # Faults and what was seen
 
@@ -131,7 +139,7 @@ class Core:
 
     def set_rtt(self, seconds: float, imds: float) -> None:
         hops = {place.hop for place in PLACES} - {"imds"}
-        self._shared.rtt.update({hop: seconds for hop in hops}, imds=imds)
+        self._shared.rtt.update(dict.fromkeys(hops, seconds), imds=imds)
 
     def skew(self, hop: str, seconds: float) -> None:
         places(hop)

@@ -14,7 +14,9 @@ from tests.cloud.world import CLOUDS, AzureCloud
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _DOCS = "https://learn.microsoft.com/entra/workload-id/workload-identity-federation"
-_CHECK = f"Check your federated identity credential Subject, Audience and Issuer against the presented assertion. {_DOCS}"
+_CHECK = (
+    f"Check your federated identity credential Subject, Audience and Issuer against the presented assertion. {_DOCS}"
+)
 _LEEWAY = 300
 
 
@@ -102,21 +104,36 @@ class TokenService:
 
     def _grant(self, request: Request, tenant: str) -> Answer:
         if request.method != "POST":
-            raise Refusal(900561, "invalid_request", "The endpoint only accepts POST requests. Received a GET request.", 400)
+            raise Refusal(
+                900561,
+                "invalid_request",
+                f"The endpoint only accepts POST requests. Received a {request.method} request.",
+                400,
+            )
         form = request.form()
         if form is None:
-            raise Refusal(900144, "invalid_request", "The request body must be a form without repeated parameters.", 400)
+            raise Refusal(
+                900144, "invalid_request", "The request body must be a form without repeated parameters.", 400
+            )
         self._check_tenant(request.host, tenant)
         if "grant_type" not in form:
             text = "The request body must contain the following parameter: 'grant_type'."
             raise Refusal(900144, "invalid_request", text, 400)
         if form["grant_type"] != "client_credentials":
-            raise Refusal(70003, "unsupported_grant_type", f"The app requested an unsupported grant type '{form['grant_type']}'.", 400)
+            raise Refusal(
+                70003,
+                "unsupported_grant_type",
+                f"The app requested an unsupported grant type '{form['grant_type']}'.",
+                400,
+            )
         identity = self._client(form.get("client_id", ""), tenant)
         resource = self._resource(form.get("scope", ""), tenant)
         self._check_assertion(form, identity)
         if resource.assignment_required:
-            text = f"Application '{identity.client_id}'(puller) is not assigned to a role for the application '{resource.app_id}'(gcp)."
+            text = (
+                f"Application '{identity.client_id}'(puller) is not assigned to a role for the application"
+                f" '{resource.app_id}'(gcp)."
+            )
             raise Refusal(501051, "invalid_grant", text, 400)
         now, life = self._state.now("entra"), self._state.options.entra_token_life
         token, _ = mint(self._state, identity, resource, issued=now - 300, expires=now + life + 1)
@@ -128,21 +145,24 @@ class TokenService:
         known = next((cloud for cloud in CLOUDS.values() if cloud.tenant_id == tenant), None)
         if known is None:
             text = (
-                f"Tenant '{tenant}' not found. Check to make sure you have the correct tenant ID and are signing into the correct"
-                " cloud. Check with your subscription administrator, this may happen if there are no active subscriptions for the tenant."
+                f"Tenant '{tenant}' not found. Check to make sure you have the correct tenant ID and are signing into"
+                " the correct cloud. Check with your subscription administrator, this may happen if there are no active"
+                " subscriptions for the tenant."
             )
             raise Refusal(90002, "invalid_request", text, 400)
         if known.authority != host:
-            raise Refusal(900382, "invalid_request", "Confidential Client is not supported in Cross Cloud request.", 400)
+            raise Refusal(
+                900382, "invalid_request", "Confidential Client is not supported in Cross Cloud request.", 400
+            )
 
     def _client(self, client_id: str, tenant: str) -> Identity:
         for identity in self._state.identities:
             if identity.client_id == client_id.lower() and identity.tenant_id == tenant:
                 return identity
         text = (
-            f"Application with identifier '{client_id}' was not found in the directory 'Example'. This can happen if the application"
-            " has not been installed by the administrator of the tenant or consented to by any user in the tenant. You may have sent"
-            " your authentication request to the wrong tenant."
+            f"Application with identifier '{client_id}' was not found in the directory 'Example'. This can happen if"
+            " the application has not been installed by the administrator of the tenant or consented to by any user in the"
+            " tenant. You may have sent your authentication request to the wrong tenant."
         )
         raise Refusal(700016, "unauthorized_client", text, 400)
 
@@ -150,23 +170,23 @@ class TokenService:
         uri, suffix = scope[: -len("/.default")], scope[-len("/.default") :]
         if suffix != "/.default" or " " in scope:
             text = (
-                f"The provided value for scope {scope} is not valid. Client credential flows must have a scope value with /.default"
-                " suffixed to the resource identifier (application ID URI)."
+                f"The provided value for scope {scope} is not valid. Client credential flows must have a scope value"
+                " with /.default suffixed to the resource identifier (application ID URI)."
             )
             raise Refusal(1002012, "invalid_scope", text, 400)
         for resource in self._state.resources[tenant]:
             if resource.uri == uri:
                 return resource
         text = (
-            f"The resource principal named {uri} was not found in the tenant named Example. This can happen if the application has not"
-            " been installed by the administrator of the tenant or consented to by any user in the tenant. You might have sent your"
-            " authentication request to the wrong tenant."
+            f"The resource principal named {uri} was not found in the tenant named Example. This can happen if the"
+            " application has not been installed by the administrator of the tenant or consented to by any user in the"
+            " tenant. You might have sent your authentication request to the wrong tenant."
         )
         raise Refusal(500011, "invalid_resource", text, 400)
 
     def _check_assertion(self, form: dict[str, str], identity: Identity) -> None:
         if "client_secret" in form:
-            text = f"Invalid client secret provided. Ensure the secret being sent is the secret value, for app '{identity.client_id}'."
+            text = f"Invalid client secret provided. Ensure it is the secret value, for app '{identity.client_id}'."
             raise Refusal(7000215, "invalid_client", text)
         if form.get("client_assertion_type") != ASSERTION_TYPE or not form.get("client_assertion"):
             text = "The request body must contain the following parameter: 'client_assertion' or 'client_secret'."
@@ -185,8 +205,13 @@ class TokenService:
                 raise BadToken("key")
             key.verify(assertion)
         except BadToken as error:
-            reason = "The key was not found." if error.kind == "key" else "The provided signature value did not match the expected one."
-            text = f"Assertion failed signature validation. [Reason - {reason}, Thumbprint of key used by client: '{header.get('kid')}']"
+            reason = (
+                "The key was not found."
+                if error.kind == "key"
+                else "The provided signature value did not match the expected one."
+            )
+            used = f"Thumbprint of key used by client: '{header.get('kid')}'"
+            text = f"Assertion failed signature validation. [Reason - {reason}, {used}]"
             raise Refusal(50013, "invalid_client", text) from None
         self._check_time(claims)
 
@@ -196,21 +221,22 @@ class TokenService:
         if not start - _LEEWAY <= now <= end + _LEEWAY:
             shown = [time.strftime("%Y-%m-%dT%H:%M:%S.0000000Z", time.gmtime(each)) for each in (now, start, end)]
             text = (
-                f"Client assertion is not within its valid time range. Current time: {shown[0]}, assertion valid from {shown[1]},"
-                f" expiry time of assertion {shown[2]}. Review the documentation at"
+                f"Client assertion is not within its valid time range. Current time: {shown[0]}, assertion valid from"
+                f" {shown[1]}, expiry time of assertion {shown[2]}. Review the documentation at"
                 " https://learn.microsoft.com/entra/identity-platform/certificate-credentials ."
             )
             raise Refusal(700024, "invalid_client", text)
 
 
 def _check_federated(claims: dict[str, Any], trusted: list[FederatedCredential]) -> None:
-    """The assertion against the identity's federated credentials: issuer, then subject, then audience, all case-sensitive."""
+    """The assertion against the identity's federated credentials: issuer, subject, audience, all case-sensitive."""
     issuer, subject, audience = claims.get("iss"), claims.get("sub"), claims.get("aud")
     audiences = audience if isinstance(audience, list) else [audience]
     if not trusted:
         text = (
             "No matching federated identity record found for presented assertion."
-            f" Assertion Issuer: '{issuer}'. Assertion Subject: '{subject}'. Assertion Audience: '{audiences[0]}'. {_DOCS}"
+            f" Assertion Issuer: '{issuer}'. Assertion Subject: '{subject}'. Assertion Audience: '{audiences[0]}'."
+            f" {_DOCS}"
         )
         raise Refusal(70021, "invalid_request", text, 400)
     prefix = "No matching federated identity record found for presented assertion"

@@ -94,7 +94,9 @@ class Faults:
     def switched(self, kind: str) -> dict[str, Fault]:
         """Hosts on which a switch (`refused`, `dns`) is on."""
         with self._lock:
-            orders = [(target, fault) for target, queue in self._queues.items() for fault in queue if fault.kind == kind]
+            orders = [
+                (target, fault) for target, queue in self._queues.items() for fault in queue if fault.kind == kind
+            ]
         return {place.host: fault for target, fault in orders for place in places(target)}
 
     def take(self, hop: str, host: str, path: str | None = None) -> Fault | None:
@@ -136,7 +138,9 @@ def spoil(fault: Fault | None, request: Request, handler: Callable[[Request], An
         return Answer(200, {"Content-Type": "application/json"})
     if kind == "redirect":
         location = options.get("to", f"https://{ELSEWHERE_HOST}{request.target}")
-        return Answer(int(options.get("status", 307)), {"Location": location, "Content-Type": "text/html"}, canary.encode())
+        return Answer(
+            int(options.get("status", 307)), {"Location": location, "Content-Type": "text/html"}, canary.encode()
+        )
     if kind == "literal":
         return _literal(options)
     answer = handler(request)
@@ -152,7 +156,9 @@ def _literal(options: dict[str, Any]) -> Answer:
         response = sample(options["sample"])["response"]
         options = {**response, **{key: value for key, value in options.items() if key != "sample"}}
     headers = {key: value for key, value in options.get("headers", {}).items() if key.lower() != "content-length"}
-    return Answer(int(options.get("status", 200)), headers, str(options.get("body") or "").encode("utf-8", "surrogateescape"))
+    return Answer(
+        int(options.get("status", 200)), headers, str(options.get("body") or "").encode("utf-8", "surrogateescape")
+    )
 
 
 def sample(name: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""pytest fixtures: one cloud process per session, fresh for each test. Use: ``pytest_plugins = ["tests.cloud.fixtures"]``."""
+"""The fixture `cloud`: one process per session, as new for each test (``pytest_plugins = ["tests.cloud.fixtures"]``)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ from tests.cloud.core import inside
 def cloud_process() -> Iterator[CloudProcess]:
     """The session's cloud, in a process of its own; a failure, not a skip, outside of its namespace."""
     if not inside():
-        pytest.fail("needs the loopback cloud's namespace: run the tests by ./dev test, or by tests/cloud/enter", pytrace=False)
+        pytest.fail(
+            "needs the loopback cloud's namespace: run the tests by ./dev test, or by tests/cloud/enter", pytrace=False
+        )
     with CloudProcess() as process:
         yield process
 

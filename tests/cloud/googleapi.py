@@ -19,8 +19,8 @@ CODES = {
     503: "UNAVAILABLE",
 }
 BAD_CREDENTIALS = (
-    "Request had invalid authentication credentials. Expected OAuth 2 access token, login cookie or other valid authentication"
-    " credential. See https://developers.google.com/identity/sign-in/web/devconsole-project."
+    "Request had invalid authentication credentials. Expected OAuth 2 access token, login cookie or other valid"
+    " authentication credential. See https://developers.google.com/identity/sign-in/web/devconsole-project."
 )
 
 
@@ -35,10 +35,20 @@ def headers(server: str) -> dict[str, str]:
 
 
 def rpc_error(
-    state: State, server: str, status: int, message: str, *, info: dict[str, Any] | None = None, retry_after: int | None = None
+    state: State,
+    server: str,
+    status: int,
+    message: str,
+    *,
+    info: dict[str, Any] | None = None,
+    retry_after: int | None = None,
 ) -> Answer:
     """`{"error": {code, message, status}}`, with one ErrorInfo detail when given."""
-    error: dict[str, Any] = {"code": status, "message": message + state.canary_text(), "status": CODES.get(status, "UNKNOWN")}
+    error: dict[str, Any] = {
+        "code": status,
+        "message": message + state.canary_text(),
+        "status": CODES.get(status, "UNKNOWN"),
+    }
     if info is not None:
         error["details"] = [{"@type": "type.googleapis.com/google.rpc.ErrorInfo", **info}]
     head = headers(server)

@@ -54,14 +54,17 @@ class Credentials:
         if not self._bound(caller, members):
             text = "Permission 'iam.serviceAccounts.getAccessToken' denied on resource (or it may not exist)."
             metadata = {"permission": "iam.serviceAccounts.getAccessToken"}
-            return self._refuse(403, text, {"reason": "IAM_PERMISSION_DENIED", "domain": "iam.googleapis.com", "metadata": metadata})
+            return self._refuse(
+                403, text, {"reason": "IAM_PERMISSION_DENIED", "domain": "iam.googleapis.com", "metadata": metadata}
+            )
         return self._token(body, account, now)
 
     def _api_disabled(self) -> Answer:
         number = WORLD.project_number
         text = (
-            f"IAM Service Account Credentials API has not been used in project {number} before or it is disabled. Enable it by visiting"
-            f" https://console.developers.google.com/apis/api/iamcredentials.googleapis.com/overview?project={number} then retry."
+            f"IAM Service Account Credentials API has not been used in project {number} before or it is disabled. Enable"
+            f" it by visiting https://console.developers.google.com/apis/api/iamcredentials.googleapis.com/overview"
+            f"?project={number} then retry."
         )
         metadata = {"service": "iamcredentials.googleapis.com", "consumer": f"projects/{number}"}
         return self._refuse(403, text, {"reason": "SERVICE_DISABLED", "domain": "googleapis.com", "metadata": metadata})
@@ -77,7 +80,9 @@ class Credentials:
         if not listed or not all(scope.startswith("https://www.googleapis.com/auth/") for scope in scopes or ()):
             return self._refuse(400, "Request contains an invalid argument.")
         if body.get("delegates") not in (None, []):
-            return self._refuse(403, "Permission 'iam.serviceAccounts.implicitDelegation' denied on resource (or it may not exist).")
+            return self._refuse(
+                403, "Permission 'iam.serviceAccounts.implicitDelegation' denied on resource (or it may not exist)."
+            )
         found = _LIFETIME.fullmatch(str(body.get("lifetime", f"{_DEFAULT_LIFE}s")))
         if found is None:
             return self._refuse(400, "Invalid value at 'lifetime' (type.googleapis.com/google.protobuf.Duration)")
@@ -90,4 +95,6 @@ class Credentials:
             return self._refuse(400, text)
         member = f"serviceAccount:{account}"
         token = self._state.google_token("iam", GoogleToken("service-account", member, tuple(scopes or ()), now + life))
-        return Answer.of_json(200, {"accessToken": token, "expireTime": timestamp(now + life)}, headers(SERVER), indent=2)
+        return Answer.of_json(
+            200, {"accessToken": token, "expireTime": timestamp(now + life)}, headers(SERVER), indent=2
+        )

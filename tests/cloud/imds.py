@@ -1,4 +1,4 @@
-"""Azure Instance Metadata Service: the identity token endpoint of 169.254.169.254, strict in header, version and parameters."""
+"""Azure Instance Metadata Service: the identity endpoint, strict in header, version and parameters."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ _VERSIONS = ("2018-02-01", "2019-08-01", "2020-06-01", "2021-02-01", "2021-11-01
 #: Query parameter that selects an identity -> attribute of `Identity`.
 _SELECTORS = {"client_id": "client_id", "object_id": "object_id", "msi_res_id": "resource_id"}
 _SERVER = {"Server": "IMDS/150.870.65.1854"}
-_MANY = "Multiple user assigned identities exist, please specify the clientId / resourceId of the identity in the token request"
+_MANY = (
+    "Multiple user assigned identities exist, please specify the clientId / resourceId of the identity in the token"
+    " request"
+)
 _LATEST = ["2021-12-13", "2021-11-15", "2021-11-01"]
 
 
@@ -52,10 +55,14 @@ class Metadata:
         return found if isinstance(found, Answer) else self._token(found, query["resource"])
 
     def _identity(self, query: dict[str, str]) -> Identity | Answer:
-        assigned = [each for each in self._state.identities if each.resource_id and each.client_id in self._state.assigned]
+        assigned = [
+            each for each in self._state.identities if each.resource_id and each.client_id in self._state.assigned
+        ]
         selectors = [name for name in _SELECTORS if name in query]
         if len(selectors) > 1:
-            return self._refuse(400, "invalid_request", "Only one of client_id, object_id and msi_res_id may be specified")
+            return self._refuse(
+                400, "invalid_request", "Only one of client_id, object_id and msi_res_id may be specified"
+            )
         if selectors:
             name = selectors[0]
             asked = query[name].lower()

@@ -1,4 +1,4 @@
-"""Brings up `lo` and gives it the metadata address by ioctl, so that the namespace needs no iproute2; run by `enter`."""
+"""Brings up `lo` and gives it the metadata address, by ioctl so that iproute2 is not needed; run by `enter`."""
 
 from __future__ import annotations
 

@@ -28,7 +28,14 @@ class ClusterIssuer:
 
 
 def kubernetes_token(
-    state: State, namespace: str, service_account: str, *, uid: str, audience: str, lifetime: float, claims: dict[str, Any]
+    state: State,
+    namespace: str,
+    service_account: str,
+    *,
+    uid: str,
+    audience: str,
+    lifetime: float,
+    claims: dict[str, Any],
 ) -> str:
     """A bound ServiceAccount token (TokenRequest); `claims` replace or, with None, remove single claims."""
     now = int(time.time())

@@ -9,9 +9,10 @@ from typing import Any
 import jwt
 from cryptography.hazmat.primitives.asymmetric import rsa
 from jwt.algorithms import RSAAlgorithm
+from jwt.types import Options
 
 #: The services judge time themselves, on their own (skewed) clocks and in their own words.
-_SIGNATURE_ONLY = {
+_SIGNATURE_ONLY: Options = {
     "verify_aud": False,
     "verify_exp": False,
     "verify_iat": False,
@@ -23,7 +24,7 @@ _SIGNATURE_ONLY = {
 
 
 class BadToken(Exception):
-    """Not a JWT (`kind` parse), signed with a key the issuer does not publish (key), or the signature is wrong (signature)."""
+    """`kind` says why: parse (not a JWT), key (one that the issuer does not publish) or signature (wrong)."""
 
     def __init__(self, kind: str) -> None:
         super().__init__(kind)

@@ -28,7 +28,7 @@ class NameServer:
                     continue
                 self.asked.append(_question(query))
                 if self.mode != "hang":
-                    # RFC 1035 section 4.1.1: a response, recursion available, rcode 3 or 2; the question as asked, EDNS dropped.
+                    # RFC 1035 section 4.1.1: a response with rcode 3 or 2; the question as asked, EDNS dropped.
                     code = b"\x81\x83" if self.mode == "absent" else b"\x81\x82"
                     end = query.index(b"\0", 12) + 5
                     self._socket.sendto(query[:2] + code + query[4:6] + bytes(6) + query[12:end], client)
@@ -49,7 +49,7 @@ def _question(query: bytes) -> str:
 
 
 def switch_host(host: str, *, known: bool) -> None:
-    """Makes a host of the bind-mounted /etc/hosts resolvable or not, by one byte, so that no reader sees half a file."""
+    """Makes a host of the bind-mounted /etc/hosts resolvable or not; by one byte: no reader sees half a file."""
     descriptor = os.open(_HOSTS, os.O_RDWR)
     try:
         text = os.pread(descriptor, 65536, 0)

@@ -1,4 +1,4 @@
-"""The map of the loopback cloud: each host, its own address on loopback, the hop it plays; run as a script it prints /etc/hosts.
+"""The map of the loopback cloud: each host, its address, the hop it plays; as a script it prints /etc/hosts.
 
 Standard library only and no relative import: `enter` runs this file before any environment of the project exists.
 """

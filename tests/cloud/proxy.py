@@ -1,4 +1,4 @@
-"""A forward proxy that knows CONNECT only, asks for Basic credentials when told to, and records whom it was asked for."""
+"""A forward proxy that knows CONNECT only, can ask for Basic credentials, and records whom it was asked for."""
 
 from __future__ import annotations
 
@@ -9,7 +9,15 @@ import socket
 from tests.cloud.state import State
 from tests.cloud.wire import Answer, Request
 
-_HTML = b"<html><head><title>ERROR: The requested URL could not be retrieved</title></head><body>Access Denied.</body></html>"
+_HTML = (
+    b"<html><head><title>ERROR: The requested URL could not be retrieved</title></head>"
+    b"<body>Access Denied.</body></html>"
+)
+_NEEDS_CREDENTIALS = (
+    b"HTTP/1.1 407 Proxy Authentication Required\r\n"
+    b'Proxy-Authenticate: Basic realm="proxy"\r\n'
+    b"Content-Length: 0\r\n\r\n"
+)
 
 
 class Proxy:
@@ -19,7 +27,7 @@ class Proxy:
         self._state = state
         self.asked: list[str] = []
 
-    def __call__(self, request: Request) -> Answer:
+    def __call__(self, _: Request) -> Answer:
         """What is not tunnelled: everything but CONNECT is refused, as squid words it."""
         return Answer(403, {"Content-Type": "text/html", "Server": "squid/6.6"}, _HTML)
 
@@ -28,8 +36,7 @@ class Proxy:
         self.asked.append(request.target)
         wanted = self._state.options.proxy_credentials
         if wanted and request.header("proxy-authorization") != "Basic " + base64.b64encode(wanted.encode()).decode():
-            head = "HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic realm=\"proxy\"\r\nContent-Length: 0\r\n\r\n"
-            return client.sendall(head.encode())
+            return client.sendall(_NEEDS_CREDENTIALS)
         host, _, port = request.target.rpartition(":")
         try:
             upstream = socket.create_connection((host, int(port)), timeout=10)

@@ -1,4 +1,4 @@
-"""Artifact Registry: the challenge, the token endpoint that judges a Google access token, and the gate before a store of images."""
+"""Artifact Registry: the challenge, the token endpoint that judges a Google token, and the gate before the images."""
 
 from __future__ import annotations
 
@@ -72,7 +72,9 @@ class ArtifactRegistry:
     def _unauthorized(self, request: Request, scope: str) -> Answer:
         """401: with a challenge when nothing was presented, without when what was presented is no good."""
         if request.header("authorization") is not None:
-            return error(401, "UNAUTHORIZED", "not authenticated: No valid credential was supplied." + self._state.canary_text())
+            return error(
+                401, "UNAUTHORIZED", "not authenticated: No valid credential was supplied." + self._state.canary_text()
+            )
         realm = f'Bearer realm="https://{request.host}/v2/token"'
         if scope:
             realm += f',service="{request.host}",scope="{scope}"'

@@ -215,4 +215,6 @@ def _reset(connection: socket.socket) -> None:
 
 
 def _misdirected(request: Request) -> Answer:
-    return Answer(421, {"Content-Type": "text/plain"}, f"{request.host} does not serve {request.header('host')}".encode())
+    return Answer(
+        421, {"Content-Type": "text/plain"}, f"{request.host} does not serve {request.header('host')}".encode()
+    )

@@ -126,7 +126,12 @@ def _trusted_members() -> set[str]:
 
 def _repositories() -> dict[str, set[str]]:
     readers = {*_trusted_members(), f"serviceAccount:{WORLD.service_account_email}"}
-    places = ("us/repositories/hub", "europe/repositories/hub", "europe-west1/repositories/hub", "us/repositories/gcr.io")
+    places = (
+        "us/repositories/hub",
+        "europe/repositories/hub",
+        "europe-west1/repositories/hub",
+        "us/repositories/gcr.io",
+    )
     return {f"projects/{WORLD.project}/locations/{place}": set(readers) for place in places}
 
 

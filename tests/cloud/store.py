@@ -38,8 +38,14 @@ class MemoryStore:
             image = tags.get(reference) or by_digest.get(reference)
             if image is None:
                 return error(404, "MANIFEST_UNKNOWN", f'Failed to fetch "{reference}"')
-            return Answer(200, {**_HEAD, "Content-Type": MANIFEST_TYPE, "Docker-Content-Digest": digest(image.manifest)}, image.manifest)
+            return Answer(
+                200,
+                {**_HEAD, "Content-Type": MANIFEST_TYPE, "Docker-Content-Digest": digest(image.manifest)},
+                image.manifest,
+            )
         blob = next((image.blobs[reference] for image in tags.values() if reference in image.blobs), None)
         if blob is None:
             return error(404, "BLOB_UNKNOWN", "blob unknown to registry")
-        return Answer(200, {**_HEAD, "Content-Type": "application/octet-stream", "Docker-Content-Digest": reference}, blob)
+        return Answer(
+            200, {**_HEAD, "Content-Type": "application/octet-stream", "Docker-Content-Digest": reference}, blob
+        )

@@ -1,4 +1,4 @@
-"""Google Security Token Service: exchanges a subject JWT for a federated access token, checking all that a pool provider checks."""
+"""Google Security Token Service: a subject JWT for a federated access token, with all that a pool provider checks."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.cloud.world import JWT_TYPE, WORLD
 
 SERVER = "scaffolding on HTTPServer2"
 GRANT_TYPE = "urn:ietf:params:oauth:grant-type:token-exchange"
-ACCESS_TOKEN_TYPE = "urn:ietf:params:oauth:token-type:access_token"  # noqa: S105 - a type's name
+ACCESS_TOKEN_TYPE = "urn:ietf:params:oauth:token-type:access_token"
 _SUBJECT_TYPES = (JWT_TYPE, "urn:ietf:params:oauth:token-type:id_token")
 _FIELDS = {"grant_type", "audience", "scope", "requested_token_type", "subject_token", "subject_token_type", "options"}
 _AUDIENCE = re.compile(
@@ -81,8 +81,9 @@ class TokenExchange:
         found = _AUDIENCE.fullmatch(form.get("audience", ""))
         if found is None:
             text = (
-                'Invalid value for "audience". This value should be the full resource name of the Identity Provider. See'
-                " https://cloud.google.com/iam/docs/reference/sts/rest/v1/TopLevel/token for the list of possible formats."
+                'Invalid value for "audience". This value should be the full resource name of the Identity Provider.'
+                " See https://cloud.google.com/iam/docs/reference/sts/rest/v1/TopLevel/token for the list of possible"
+                " formats."
             )
             raise Refusal("invalid_request", text)
         number, pool, name = found.groups()
@@ -90,8 +91,8 @@ class TokenExchange:
         known = number == WORLD.project_number and pool == WORLD.pool and not self._state.options.pool_disabled
         if not known or provider is None or provider.disabled:
             text = (
-                'The target service indicated by the "audience" parameters is invalid. This might either be because the pool or provider'
-                " is disabled or deleted or because it doesn't exist."
+                'The target service indicated by the "audience" parameters is invalid. This might either be because the'
+                " pool or provider is disabled or deleted or because it doesn't exist."
             )
             raise Refusal("invalid_target", text)
         return provider
@@ -102,7 +103,8 @@ class TokenExchange:
         except BadToken:
             raise Refusal("invalid_grant", "Unable to parse the ID Token.") from None
         if claims.get("iss") != provider.issuer:
-            text = f"The issuer in ID Token {claims.get('iss')} does not match the expected one in config: {provider.issuer}"
+            found = f"The issuer in ID Token {claims.get('iss')}"
+            text = f"{found} does not match the expected one in config: {provider.issuer}"
             raise Refusal("invalid_grant", text)
         self._check_audience(claims, provider)
         key = self._state.signing_key(provider.issuer)
@@ -125,7 +127,9 @@ class TokenExchange:
         name = WORLD.audience(provider.name)
         # Setting allowed audiences replaces the default, it does not add to it.
         if not set(given) & set(provider.allowed_audiences or ["https:" + name, name]):
-            raise Refusal("invalid_grant", f"The audience in ID Token [{given[0]}] does not match the expected audience.")
+            raise Refusal(
+                "invalid_grant", f"The audience in ID Token [{given[0]}] does not match the expected audience."
+            )
 
     def _check_time(self, claims: dict[str, Any]) -> None:
         now = self._state.now("sts")
@@ -139,7 +143,10 @@ class TokenExchange:
         subject = mapped(provider.mapping, claims)
         if len(subject.encode()) > _SUBJECT_LIMIT:
             text = f"The size of mapped attribute google.subject exceeds the {_SUBJECT_LIMIT} bytes limit."
-            raise Refusal("invalid_grant", f"{text} Either modify your attribute mapping or the incoming assertion to produce a shorter one.")
+            raise Refusal(
+                "invalid_grant",
+                f"{text} Either modify your attribute mapping or the incoming assertion to produce a shorter one.",
+            )
         return subject
 
     def _answer(self, claims: dict[str, Any], member: str, scopes: tuple[str, ...]) -> Answer:

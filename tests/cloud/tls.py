@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import ssl
 from pathlib import Path
 
 import trustme
 
+CA_FILE = "ca.pem"
 #: Variants of a host's certificate: the right one, and each way to be wrong.
 VARIANTS = ("good", "expired", "wrong-name", "untrusted")
 
@@ -19,7 +20,7 @@ class Certificates:
         self._authority = trustme.CA(organization_name="Loopback cloud")
         self._stranger = trustme.CA(organization_name="Nobody trusts this CA")
         self._contexts: dict[tuple[str, str], ssl.SSLContext] = {}
-        self.ca_file = folder / "ca.pem"
+        self.ca_file = folder / CA_FILE
         self._authority.cert_pem.write_to_path(str(self.ca_file))
 
     def leaf(self, *names: str) -> trustme.LeafCert:
@@ -39,8 +40,8 @@ class Certificates:
 
     def _issue(self, host: str, variant: str) -> trustme.LeafCert:
         if variant == "expired":
-            past = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(days=2)
-            return self._authority.issue_cert(host, not_before=past - datetime.timedelta(days=30), not_after=past)
+            past = dt.datetime.now(dt.timezone.utc) - dt.timedelta(days=2)
+            return self._authority.issue_cert(host, not_before=past - dt.timedelta(days=30), not_after=past)
         if variant == "wrong-name":
             return self._authority.issue_cert("another-host.example")
         if variant == "untrusted":

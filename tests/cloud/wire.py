@@ -1,4 +1,4 @@
-"""HTTP/1.1 as the cloud speaks it: reads requests strictly from a socket, holds answers, knows nothing of services or faults."""
+"""HTTP/1.1 as the cloud speaks it: strict about requests, knowing nothing of services or faults."""
 
 from __future__ import annotations
 
@@ -78,7 +78,9 @@ class Answer:
     body: bytes = b""
 
     @classmethod
-    def of_json(cls, status: int, value: Any, headers: dict[str, str] | None = None, *, indent: int | None = None) -> Answer:
+    def of_json(
+        cls, status: int, value: Any, headers: dict[str, str] | None = None, *, indent: int | None = None
+    ) -> Answer:
         """An answer with `value` as its JSON body."""
         head = {"Content-Type": "application/json; charset=utf-8", **(headers or {})}
         return cls(status, head, json.dumps(value, indent=indent).encode())

@@ -1,4 +1,4 @@
-"""The well-known ids of the cloud: who exists in Azure and Google before a test changes anything, and the vendor's files."""
+"""The well-known ids: who exists in Azure and Google before a test changes anything, and the vendor's files."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ class World:
 
     @property
     def impersonation_url(self) -> str:
-        """generateAccessToken of the vendor's service account."""
+        """GenerateAccessToken of the vendor's service account."""
         account = self.service_account_email
         return f"https://iamcredentials.googleapis.com/v1/projects/-/serviceAccounts/{account}:generateAccessToken"
 
@@ -151,9 +151,9 @@ class World:
         """An external_account file.
 
         Args:
-            kind: ``guide`` (the vendor's guide, step 5: file source, impersonation), ``direct`` (the same without impersonation),
-                ``gcloud`` (as `gcloud iam workload-identity-pools create-cred-config --azure` writes it: IMDS URL source,
-                impersonation) or ``gcloud-direct``.
+            kind: ``guide`` (the vendor's guide, step 5: file source, impersonation), ``direct`` (the same without
+                impersonation), ``gcloud`` (as `gcloud iam workload-identity-pools create-cred-config --azure` writes
+                it: IMDS URL source, impersonation) or ``gcloud-direct``.
             provider: name of the provider in the pool; the Entra one unless given.
         """
         audience = self.audience(provider)
