@@ -8,6 +8,7 @@ import sys
 
 from credprovider.errors import PROGRAM, ProviderError, one_line
 from credprovider.protocol import REQUEST_LIMIT
+from credprovider.world import DEFAULT_CONFIG, real_world
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,25 +24,25 @@ def main(argv: list[str] | None = None) -> int:
     """Run; the plugin's way does not return, it ends the process."""
     arguments = sys.argv[1:] if argv is None else argv
     config = _plugin_config(arguments)
-    if config is not False:
+    if config is not None:
         _plugin(config)
     from credprovider.commands import run  # noqa: PLC0415 - argparse and its kin are for people
 
     return run(arguments)
 
 
-def _plugin_config(arguments: list[str]) -> str | None | bool:
-    """The plugin's ``--config``: a path, None for the default, False when this is a person's command."""
+def _plugin_config(arguments: list[str]) -> str | None:
+    """The plugin's ``--config`` (`DEFAULT_CONFIG` without one); None when this is a person's command."""
     if not arguments:
-        return None
+        return DEFAULT_CONFIG
     if len(arguments) == 2 and arguments[0] == "--config":
         return arguments[1]
     if len(arguments) == 1 and arguments[0].startswith("--config="):
         return arguments[0].removeprefix("--config=")
-    return False
+    return None
 
 
-def _plugin(config: str | None | bool) -> NoReturn:
+def _plugin(config: str) -> NoReturn:
     """The plugin. One outcome is written, by whoever has one first: the answer or the watchdog."""
     from credprovider.deadline import guard  # noqa: PLC0415
 
@@ -50,16 +51,15 @@ def _plugin(config: str | None | bool) -> NoReturn:
     _forbid_core_dumps()
     if os.isatty(0):
         _finish(outcome, b"", _HINT, 2)
-    stdout, stderr, code, note, warnings = _answer(config if isinstance(config, str) else None)
+    stdout, stderr, code, note, warnings = _answer(config)
     _note(note, warnings, failed=code != 0)
     _finish(outcome, stdout, stderr, code)
 
 
-def _answer(config: str | None) -> tuple[bytes, str, int, str, list[str]]:
+def _answer(config: str) -> tuple[bytes, str, int, str, list[str]]:
     """stdout, stderr, exit code, journal line, journal warnings."""
     try:
         from credprovider.answer import answer  # noqa: PLC0415
-        from credprovider.world import real_world  # noqa: PLC0415
 
         result = answer(_read_stdin(), real_world(config))
     except ProviderError as error:
@@ -79,7 +79,10 @@ def _bug(error: Exception) -> str:
         if name.startswith("credprovider") or not place:
             place = f"{name}:{step.tb_lineno}"
         step = step.tb_next
-    return one_line(f"{PROGRAM}: bug [{type(error).__name__} at {place}]: this is our fault. Fix: report this line with `{PROGRAM} --version`")
+    return one_line(
+        f"{PROGRAM}: bug [{type(error).__name__} at {place}]: this is our fault."
+        f" Fix: report this line with `{PROGRAM} --version`"
+    )
 
 
 def _read_stdin() -> bytes:
@@ -116,7 +119,7 @@ def _time_out(outcome: _thread.LockType) -> None:
         "deadline-exceeded",
         "deadline",
         "cache",
-        "no answer within the time that the kubelet allows; a name look-up, a mount or a firewall that drops packets holds it",
+        "no answer within the time that the kubelet allows; a name look-up, a mount or a firewall is holding it",
         "from the node: curl -m5 https://sts.googleapis.com/ https://iamcredentials.googleapis.com/ https://login.microsoftonline.com/",
     )
     _finish(outcome, b"", error.line() + "\n", error.exit_code)

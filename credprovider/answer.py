@@ -60,7 +60,8 @@ def answer(raw: bytes, world: World) -> Answer:
     keys = [registry.text for registry in settings.registries]
     stdout = encode_response(request.api_version, "Global", answered.cache_seconds, keys, answered.grant.token)
     left = answered.grant.left(world.boottime())
-    note = f"{image.host}: {settings.source} {answered.how}, token lives {left:.0f} s, cached for {answered.cache_seconds} s"
+    life = f"token lives {left:.0f} s, cached for {answered.cache_seconds} s"
+    note = f"{image.host}: {settings.source} {answered.how}, {life}"
     if answered.failure is not None:
         return Answer(stdout, f"{note}, not refreshed: {answered.failure.code}", [answered.failure.line()])
     return Answer(stdout, note, settings.warnings if answered.how == "exchange" else [])
@@ -74,14 +75,18 @@ def _cache_key(settings: Settings, request: Request, presented: SubjectToken | N
         dumps(
             [
                 settings.digest,
-                [claims.issuer, claims.subject, claims.audience, claims.service_account_uid] if claims is not None else None,
+                [claims.issuer, claims.subject, claims.audience, claims.service_account_uid]
+                if claims is not None
+                else None,
                 [[name, request.annotations[name]] for name in listed],
             ]
         )
     )
 
 
-def _exchange(settings: Settings, request: Request, presented: SubjectToken | None, deadline: Deadline, world: World) -> Grant:
+def _exchange(
+    settings: Settings, request: Request, presented: SubjectToken | None, deadline: Deadline, world: World
+) -> Grant:
     """The way to a new token: the first one at hand or from IMDS, through Entra if asked, to Google."""
     if presented is not None and settings.source == "token-file":
         token_file.refuse_expired(presented, world)
@@ -97,6 +102,7 @@ def _exchange(settings: Settings, request: Request, presented: SubjectToken | No
 
     facts = facts_of(settings, request.image)
     first = presented or managed_identity.fetch(settings, transport, facts)
-    assert first is not None, settings.source  # settings name one of three sources; two are presented above
+    if first is None:
+        raise AssertionError(settings.source)  # settings name one of three sources; two of them were presented
     subject = entra.exchange(settings, request, first, transport, facts)
     return exchange(settings, subject, transport, facts, world)

@@ -6,7 +6,7 @@ watchdog thread first and the kernel's timer behind it.
 
 from __future__ import annotations
 
-import _signal
+import _signal  # type: ignore[import-not-found]  # `signal` itself loads enum: 5 ms
 import _thread
 import time
 

@@ -1,4 +1,4 @@
-"""Where tokens may be sent: the allow-list of hosts, as data; asked when settings load and again before each connection.
+"""Where tokens may be sent: the allow-list of hosts, as data; asked when settings load.
 
 google-auth removed its own checks in 2.16.1 and leaves them to its caller; a settings file that names another host
 would otherwise be handed the subject token.
@@ -12,7 +12,7 @@ DEFAULT_UNIVERSE = "googleapis.com"
 
 IMDS_HOST = "169.254.169.254"
 
-#: Entra ID's token hosts by cloud, each with the audience that its token exchange wants (entra-docs, "workload identity federation").
+#: Entra ID's token hosts by cloud, each with the audience of its token exchange (entra-docs).
 ENTRA_CLOUDS = {
     "public": ("login.microsoftonline.com", "api://AzureADTokenExchange"),
     "usgov": ("login.microsoftonline.us", "api://AzureADTokenExchangeUSGov"),

@@ -34,7 +34,8 @@ class ProviderError(Exception):
     Args:
         code: stable name of the error, kebab-case, e.g. ``sts-audience-mismatch``.
         family: key of `EXIT_CODES`.
-        hop: where it happened: request, settings, cache, imds, token-file, service-account, entra, sts, iam, registry, kubelet.
+        hop: where it happened: request, settings, cache, imds, token-file, service-account, entra, sts, iam,
+            registry, kubelet.
         cause: our own sentence; never text of a remote service, never a token.
         remedy: what mends it, often a command.
         status: HTTP status that the hop answered with, if it answered.

@@ -1,4 +1,4 @@
-"""Subject token in, Google access token and its life out: RFC 8693 at Google STS, then, if asked, impersonation at IAM Credentials.
+"""Subject token in, Google access token and its life out: token exchange (RFC 8693), then, if asked, impersonation.
 
 google-auth makes the STS request (`google.oauth2.sts.Client`). The second step is ours: in google-auth it costs
 `cryptography` (16 MB, 40 ms) to sign nothing, and its errors carry the token. A test drives
@@ -43,7 +43,9 @@ logging.getLogger("google").setLevel(logging.WARNING)
 logging.getLogger("google").propagate = False
 
 
-def exchange(settings: Settings, subject: SubjectToken, transport: Transport, facts: Mapping[str, str], world: World) -> Grant:
+def exchange(
+    settings: Settings, subject: SubjectToken, transport: Transport, facts: Mapping[str, str], world: World
+) -> Grant:
     """Swap a subject token for an access token that Artifact Registry takes.
 
     Raises:
@@ -53,14 +55,14 @@ def exchange(settings: Settings, subject: SubjectToken, transport: Transport, fa
     impersonated = settings.impersonation_url is not None
     hop = Hop("sts", transport, facts, claims=claims, impersonated=impersonated)
     scopes = [_IAM_SCOPE] if impersonated else settings.scopes
-    grant = _federate(settings, subject, scopes, hop, world)
+    grant = _federate(settings, subject, scopes, hop)
     if settings.impersonation_url is None:
         return _usable(grant, world, "sts", claims)
     iam = Hop("iam", transport, facts, claims=claims, impersonated=True)
     return _usable(_impersonate(settings, settings.impersonation_url, grant, iam, world), world, "iam", claims)
 
 
-class _Sender(google_transport.Request):  # type: ignore[misc]  # google-auth is untyped
+class _Sender(google_transport.Request):
     """google-auth's way to our transport; keeps the answer, as google-auth's errors must not be shown."""
 
     def __init__(self, hop: Hop) -> None:
@@ -68,13 +70,14 @@ class _Sender(google_transport.Request):  # type: ignore[misc]  # google-auth is
         self.reply: Reply | None = None
 
     def __call__(
-        self, url: str, method: str = "GET", body: bytes | None = None, headers: Mapping[str, str] | None = None, **_: object
+        self, url: Any, method: Any = "GET", body: Any = None, headers: Any = None, timeout: Any = None, **_: Any
     ) -> _Answer:
+        del timeout  # the transport's deadline rules
         self.reply = self._hop.send(method, url, headers or {}, body)
         return _Answer(self.reply)
 
 
-class _Answer(google_transport.Response):  # type: ignore[misc]  # google-auth is untyped
+class _Answer(google_transport.Response):
     """An answer in google-auth's shape."""
 
     def __init__(self, reply: Reply) -> None:
@@ -93,7 +96,7 @@ class _Answer(google_transport.Response):  # type: ignore[misc]  # google-auth i
         return self._reply.body
 
 
-def _federate(settings: Settings, subject: SubjectToken, scopes: list[str], hop: Hop, world: World) -> Grant:
+def _federate(settings: Settings, subject: SubjectToken, scopes: list[str], hop: Hop) -> Grant:
     sender = _Sender(hop)
     options = {
         "sa-impersonation": "true" if settings.impersonation_url else "false",
@@ -160,7 +163,8 @@ def _usable(grant: Grant, world: World, hop: str, claims: Mapping[str, str]) -> 
         f"{hop}-token-short-lived",
         "google",
         hop,
-        f"the access token that came has {max(0.0, left):.0f} s to live, too little for a pull; Google gives no more than the subject token has left",
+        f"the access token that came has {max(0.0, left):.0f} s to live, too little for a pull;"
+        " Google gives no more than the subject token has left",
         "see who renews the subject token, and this node's clock: timedatectl",
         claims=claims,
     )

@@ -1,4 +1,4 @@
-"""The vendor's ``external_account`` file (AIP-4117), exactly as it is handed out: read strictly, never edited, endpoints by allow-list.
+"""The vendor's ``external_account`` file (AIP-4117) as handed out: read strictly, never edited, hosts by allow-list.
 
 Two authors are known: a vendor's portal (file source) and ``gcloud iam workload-identity-pools create-cred-config
 --azure`` (URL source that points at IMDS).
@@ -21,8 +21,12 @@ if TYPE_CHECKING:
     from credprovider.errors import ProviderError
 
 _JWT_TYPES = ("urn:ietf:params:oauth:token-type:jwt", "urn:ietf:params:oauth:token-type:id_token")
-_AUDIENCE = re.compile(r"//iam\.([a-z0-9.-]+)/projects/[0-9]+/locations/global/workloadIdentityPools/[a-z0-9-]{4,32}/providers/[a-z0-9-]{4,32}")
-_IMPERSONATION_PATH = re.compile(r"/v1/projects/-/serviceAccounts/([a-z][a-z0-9-]{4,28}[a-z0-9]@[a-z0-9.:-]+\.iam\.gserviceaccount\.com):generateAccessToken")
+_AUDIENCE = re.compile(
+    r"//iam\.([a-z0-9.-]+)/projects/[0-9]+/locations/global/workloadIdentityPools/[a-z0-9-]{4,32}/providers/[a-z0-9-]{4,32}"
+)
+_IMPERSONATION_PATH = re.compile(
+    r"/v1/projects/-/serviceAccounts/([a-z][a-z0-9-]{4,28}[a-z0-9]@[a-z0-9.:-]+\.iam\.gserviceaccount\.com):generateAccessToken"
+)
 _FIELD = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 _IMDS_PATH = "/metadata/identity/oauth2/token"
 _SELECTORS = ("client_id", "object_id", "msi_res_id")
@@ -99,20 +103,32 @@ class ExternalAccount:
 
     def _error(self, field: str, reason: str, remedy: str = "") -> ProviderError:
         return settings_error(
-            "credential-config-invalid", f"{self._path}: {field} {reason}", remedy or "ask the vendor for the file again; it is used as it was handed out"
+            "credential-config-invalid",
+            f"{self._path}: {field} {reason}",
+            remedy or "ask the vendor for the file again; it is used as it was handed out",
         )
 
     def _check_identity(self) -> None:
         file = self._file
         if file.universe_domain != self._universe:
-            raise self._error("universe_domain", "differs from universeDomain of config.json", "set universeDomain to the file's")
+            raise self._error(
+                "universe_domain", "differs from universeDomain of config.json", "set universeDomain to the file's"
+            )
         match = _AUDIENCE.fullmatch(file.audience)
         if match is None or match[1] not in {DEFAULT_UNIVERSE, self._universe}:
             hint = " (it must not start with https:)" if file.audience.startswith("http") else ""
-            expected = "//iam.googleapis.com/projects/NUMBER/locations/global/workloadIdentityPools/POOL/providers/PROVIDER"
-            raise self._error("audience", f"is not {expected}, with the project's number{hint}", "gcloud projects describe PROJECT --format='value(projectNumber)'")
+            expected = (
+                "//iam.googleapis.com/projects/NUMBER/locations/global/workloadIdentityPools/POOL/providers/PROVIDER"
+            )
+            raise self._error(
+                "audience",
+                f"is not {expected}, with the project's number{hint}",
+                "gcloud projects describe PROJECT --format='value(projectNumber)'",
+            )
         if file.subject_token_type not in _JWT_TYPES:
-            raise self._error("subject_token_type", f"is none of {', '.join(_JWT_TYPES)}: Azure and Kubernetes issue JWTs")
+            raise self._error(
+                "subject_token_type", f"is none of {', '.join(_JWT_TYPES)}: Azure and Kubernetes issue JWTs"
+            )
         if file.quota_project_id is not None and not re.fullmatch(r"[a-z0-9.:-]{4,64}", file.quota_project_id):
             raise self._error("quota_project_id", "is no project id")
 
@@ -123,7 +139,11 @@ class ExternalAccount:
         ):
             host = _https_host(url, path)
             if url is not None and (host is None or not is_google_endpoint(host, "sts", self._universe)):
-                raise self._error(field, f"is not https://sts.{self._universe}{path} or its regional or private form; the subject token is sent there")
+                raise self._error(
+                    field,
+                    f"is not https://sts.{self._universe}{path} or its regional or private form;"
+                    " the subject token is sent there",
+                )
 
     def _impersonation_url(self) -> str | None:
         url = self._file.service_account_impersonation_url
@@ -150,7 +170,9 @@ class ExternalAccount:
             return
         parts = urllib.parse.urlsplit(source.url)
         if (parts.scheme, parts.netloc, parts.path) != ("http", IMDS_HOST, _IMDS_PATH):
-            raise self._error("credential_source.url", f"is not http://{IMDS_HOST}{_IMDS_PATH}; no other URL source is used")
+            raise self._error(
+                "credential_source.url", f"is not http://{IMDS_HOST}{_IMDS_PATH}; no other URL source is used"
+            )
         query = urllib.parse.parse_qs(parts.query)
         resource = query.get("resource", [""])
         if len(resource) != 1 or not re.fullmatch(r"[!-~]{1,512}", resource[0]):
@@ -178,7 +200,11 @@ def read_external_account(path: str, content: bytes, universe_domain: str) -> Ex
     except ValidationError as error:
         fault = error.errors(include_input=False, include_url=False, include_context=False)[0]
         field = ".".join(str(part) for part in fault["loc"]) or "the document"
-        near = difflib.get_close_matches(str(fault["loc"][-1]), list(_File.model_fields), n=1, cutoff=0.6) if fault["type"] == "extra_forbidden" else []
+        near = (
+            difflib.get_close_matches(str(fault["loc"][-1]), list(_File.model_fields), n=1, cutoff=0.6)
+            if fault["type"] == "extra_forbidden"
+            else []
+        )
         hint = f"; did you mean {near[0]}?" if near else ""
         raise settings_error("credential-config-invalid", f"{path}: {field}: {fault['msg']}{hint}") from None
     return ExternalAccount(path, file, universe_domain)
@@ -189,17 +215,29 @@ def _refuse_by_name(path: str, document: object) -> None:
     if not isinstance(document, dict):
         return
     if document.get("type") == "service_account":
-        raise settings_error("credential-config-key", f"{path}: this is a service account key; no key is needed or used here", "ask the vendor for an external_account file")
-    for field, reason in (("client_id", "a client"), ("client_secret", "a secret"), ("workforce_pool_user_project", "a workforce pool")):
+        raise settings_error(
+            "credential-config-key",
+            f"{path}: this is a service account key; no key is needed or used here",
+            "ask the vendor for an external_account file",
+        )
+    for field, reason in (
+        ("client_id", "a client"),
+        ("client_secret", "a secret"),
+        ("workforce_pool_user_project", "a workforce pool"),
+    ):
         if document.get(field) is not None:
-            raise settings_error("credential-config-invalid", f"{path}: {field} names {reason}; workload identity federation has none")
+            raise settings_error(
+                "credential-config-invalid", f"{path}: {field} names {reason}; workload identity federation has none"
+            )
     source = document.get("credential_source")
     if not isinstance(source, dict):
         return
     for field in ("executable", "certificate", "environment_id", "region_url", "regional_cred_verification_url"):
         if field in source:
             kind = "executable" if field == "executable" else "certificate" if field == "certificate" else "AWS"
-            raise settings_error("credential-config-source", f"{path}: credential_source.{field}: {kind} sources are never followed")
+            raise settings_error(
+                "credential-config-source", f"{path}: credential_source.{field}: {kind} sources are never followed"
+            )
 
 
 def _https_host(url: str | None, path: str) -> str | None:

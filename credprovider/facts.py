@@ -1,4 +1,4 @@
-"""What settings and a request already know of the user's own world, by the placeholder names of the catalogue's remedies; pure."""
+"""What settings and a request know of the user's own world, by the placeholder names of the catalogue's remedies."""
 
 from __future__ import annotations
 
@@ -26,7 +26,11 @@ def facts_of(settings: Settings, image: str) -> dict[str, str]:
     host, _, path = image.partition("/")
     segments = path.split("/")
     if host.endswith("-docker.pkg.dev") and len(segments) >= 3:
-        known |= {"location": host.removesuffix("-docker.pkg.dev"), "registry_project": segments[0], "repository": segments[1]}
+        known |= {
+            "location": host.removesuffix("-docker.pkg.dev"),
+            "registry_project": segments[0],
+            "repository": segments[1],
+        }
     known |= {"image": image, "host": host}
     return {name: value for name, value in known.items() if value}
 

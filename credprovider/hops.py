@@ -1,4 +1,4 @@
-"""One request to one service: the JSON object of its success, or the catalogue's explanation of anything else; used by `identity` and `exchange`."""
+"""One request to one service: its success, or the catalogue's word on anything else; for `identity` and `exchange`."""
 
 from __future__ import annotations
 

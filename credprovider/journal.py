@@ -1,4 +1,4 @@
-"""One line in the journal for each exec, because the kubelet drops the stderr of a plugin that succeeded; optional by design.
+"""One line in the journal for each exec, as the kubelet drops the stderr of a plugin that succeeded; never required.
 
 The native journal protocol (systemd.io/JOURNAL_NATIVE_PROTOCOL): one datagram of ``NAME=value`` lines.
 """

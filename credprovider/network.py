@@ -1,4 +1,4 @@
-"""Which proxy and which CA: settings first, then the environment as Go and curl read it; used to build a `Transport`."""
+"""Which proxy and which CA: settings first, then the environment as Go and curl read it; for `dial`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from credprovider.settings import Settings
 
-#: The node's own bundles carry what AKS's custom CA and HTTP proxy features add (Debian and Ubuntu; Azure Linux and its kin).
+#: The node's own bundles carry what AKS's custom CA and HTTP proxy features add: Debian's and Ubuntu's; Azure Linux's.
 NODE_BUNDLES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt")
 
 
@@ -73,7 +73,9 @@ def parse_proxy(address: str) -> Proxy:
     except ValueError:
         raise settings_error("settings-proxy", "the HTTPS proxy's URL cannot be read", remedy) from None
     if parts.scheme != "http" or not parts.hostname:
-        raise settings_error("settings-proxy", "the HTTPS proxy must be reached by http:// (the tunnel through it is TLS)", remedy)
+        raise settings_error(
+            "settings-proxy", "the HTTPS proxy must be reached by http:// (the tunnel through it is TLS)", remedy
+        )
     if parts.username is None:
         return Proxy((parts.hostname, port), None)
     password = urllib.parse.unquote(parts.password or "")
@@ -85,7 +87,11 @@ def _ca_file(configured: str | None, environ: Mapping[str, str]) -> str:
         if path:
             if os.path.isfile(path):
                 return path
-            raise settings_error("settings-ca-file", f"{name} names {path}, which is not a file", "correct the path, or remove it to use the node's CA bundle")
+            raise settings_error(
+                "settings-ca-file",
+                f"{name} names {path}, which is not a file",
+                "correct the path, or remove it to use the node's CA bundle",
+            )
     for path in NODE_BUNDLES:
         if os.path.isfile(path):
             return path
@@ -95,7 +101,7 @@ def _ca_file(configured: str | None, environ: Mapping[str, str]) -> str:
 
 
 def _is_exempt(host: str, entry: str) -> bool:
-    """Does a NO_PROXY entry cover the host: ``*``, the name itself, or a domain it lies under; a port matters only when it is 443."""
+    """Does a NO_PROXY entry cover the host: ``*``, its name or a domain above it, with no port or 443?"""
     name, _, port = entry.partition(":")
     if port not in {"", "443"}:
         return False

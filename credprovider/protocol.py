@@ -104,11 +104,15 @@ def _annotations(document: dict[str, object]) -> dict[str, str]:
     if found is None:
         return {}
     if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
-        raise bad_request("request-annotations-garbled", "field serviceAccountAnnotations does not map strings to strings")
+        raise bad_request(
+            "request-annotations-garbled", "field serviceAccountAnnotations does not map strings to strings"
+        )
     return found
 
 
-def encode_response(api_version: str, cache_key_type: str, cache_seconds: int, keys: Iterable[str], token: Secret | None) -> bytes:
+def encode_response(
+    api_version: str, cache_key_type: str, cache_seconds: int, keys: Iterable[str], token: Secret | None
+) -> bytes:
     """One CredentialProviderResponse: every key of `keys` with the same user and password.
 
     Args:

@@ -1,11 +1,13 @@
 """Which images are ours: the kubelet's match rules for the few forms that `registries` may take; pure.
 
-The kubelet's own matcher (``URLsMatchStr`` in pkg/credentialprovider/keyring.go) knows more; `credprovider.kubelet.match`
-restates all of it. Entries here are narrower on purpose, so that both agree on every entry that loads.
+The kubelet's own matcher (``URLsMatchStr`` in pkg/credentialprovider/keyring.go) knows more;
+`credprovider.kubelet.match` restates all of it. Entries here are narrower on purpose, so that both agree on every
+entry that loads.
 """
 
 from __future__ import annotations
 
+from credprovider.errors import PROGRAM
 from credprovider.protocol import bad_request
 
 TYPE_CHECKING = False
@@ -39,7 +41,7 @@ def parse_image(name: str) -> Image:
     Raises:
         ProviderError: family ``request``, when the kubelet could not have sent that name.
     """
-    hint = "send the repository name alone, as the kubelet does; `azure-gar-credential-provider request IMAGE` makes it from a pod's image"
+    hint = f"send the repository name alone, as the kubelet does; `{PROGRAM} request IMAGE` makes it from a pod's image"
     authority, slash, path = name.partition("/")
     if len(name) > _NAME_LIMIT:
         raise bad_request("request-image-too-long", f"field image is longer than {_NAME_LIMIT} characters", hint)
@@ -83,11 +85,11 @@ class Registry:
         self._path = slash + path
 
     def covers(self, image: Image) -> bool:
-        """Would the kubelet use an auth key of this text for that image? Ports equal, label by label, path by prefix."""
+        """Would the kubelet use this text as an auth key for that image: ports equal, labels match, path a prefix?"""
         return (
             self._port == image.port
             and len(self._labels) == len(image.labels)
-            and all(_glob(pattern, label) for pattern, label in zip(self._labels, image.labels))
+            and all(_glob(pattern, label) for pattern, label in zip(self._labels, image.labels, strict=True))
             and image.path.startswith(self._path)
         )
 
@@ -98,7 +100,7 @@ def is_ours(image: Image, registries: Iterable[Registry]) -> bool:
 
 
 def check_registry(text: str, universe_domain: str) -> None:
-    """Refuse an entry that reaches outside Google's registries or that the kubelet would read otherwise than its author.
+    """Refuse an entry that reaches outside Google's registries, or that the kubelet reads otherwise than its author.
 
     Raises:
         ValueError: with the reason.
@@ -114,12 +116,16 @@ def check_registry(text: str, universe_domain: str) -> None:
     if slash and not path:
         raise ValueError("ends in a lone slash; leave it out")
     if path and (not path.endswith("/") or not _PATH.issuperset(path) or "//" in text):
-        raise ValueError("has a path prefix that does not end in / (without it, it would also cover its longer neighbours)")
+        raise ValueError(
+            "has a path prefix that does not end in / (without it, it would also cover its longer neighbours)"
+        )
     labels = host.split(".")
     if not all(label and _HOST.union("*").issuperset(label) for label in labels):
         raise ValueError("is not a host glob of lower-case labels, digits, - and *")
     if not _is_google(host, universe_domain):
-        raise ValueError("reaches outside Google's registries (*.pkg.dev, gcr.io, *.gcr.io and the configured universe)")
+        raise ValueError(
+            "reaches outside Google's registries (*.pkg.dev, gcr.io, *.gcr.io and the configured universe)"
+        )
 
 
 def _is_google(host: str, universe_domain: str) -> bool:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Secret:
-    """A bearer token. `reveal()` is the only way to its text; printing, formatting and pickling are refused or masked."""
+    """A bearer token. `reveal()` is the only way to its text; printing and formatting mask it, pickling is refused."""
 
     __slots__ = ("_text",)
 

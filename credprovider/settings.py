@@ -1,4 +1,4 @@
-"""Settings as the plugin uses them, and the quick way to them: files read with care, compared with what was validated before.
+"""Settings as the plugin uses them, and the quick way to them: files read with care, compared with what was validated.
 
 Validation (`settings_model`, pydantic) costs more than everything else in a cached answer. Its result, a flat plan of
 JSON values, is kept beside the tokens together with a digest of every file and variable it was drawn from; while those
@@ -35,7 +35,7 @@ VARIABLES = (
 )
 
 _FILE_LIMIT = 256 << 10
-_REMEDY = "compare with the settings reference in README.md; settings are JSON in /etc/azure-gar-credential-provider/config.json"
+_REMEDY = "compare with the settings reference in README.md"
 
 
 class Settings:
@@ -46,9 +46,10 @@ class Settings:
         resource, selector: what IMDS is asked for, and ``[parameter, value]`` that picks the identity (or None).
         token_file, token_field: where the token lies; name of its JSON field, or None for plain text.
         token_audience: what the relay projects and the kubelet's entry asks for.
-        require_service_account, cache_type, required_annotations, optional_annotations: the kubelet entry's tokenAttributes.
+        require_service_account, cache_type, required_annotations, optional_annotations: the kubelet's tokenAttributes.
         entra: None, or authority, tenant_id, client_id (either may be None: from annotations), scope.
-        audience, subject_token_type, token_url, impersonation_url, service_account, lifetime, quota_project: the vendor's file.
+        audience, subject_token_type, token_url, impersonation_url, service_account, lifetime, quota_project: of the
+            vendor's file.
         scopes, universe_domain, https_proxy, no_proxy, ca_file, cache_enabled, registries: config.json.
         warnings: sentences for people; the plugin only notes them in the journal.
     """
@@ -141,7 +142,8 @@ def read_trusted(path: str, euid: int) -> bytes:
     """Read a settings file that only root, or the caller, can have written.
 
     Raises:
-        ProviderError: family ``settings``: absent, unreadable, no regular file, too large, foreign-owned or writable by others.
+        ProviderError: family ``settings``: absent, unreadable, no regular file, too large, foreign-owned or writable
+            by others.
     """
     if path.startswith(os.path.dirname(DEFAULT_CONFIG) + "/"):
         _check_parents(path, euid)
@@ -167,9 +169,15 @@ def _check_parents(path: str, euid: int) -> None:
         try:
             found = os.stat(folder)
         except OSError as error:
-            raise settings_error("settings-unreadable", f"cannot read {folder}: {os.strerror(error.errno or 0)}") from None
+            raise settings_error(
+                "settings-unreadable", f"cannot read {folder}: {os.strerror(error.errno or 0)}"
+            ) from None
         if found.st_uid not in {0, euid} or found.st_mode & 0o022:
-            raise settings_error("settings-unsafe-parent", f"folder {folder} can be written by others than root", f"chown root {folder}; chmod go-w {folder}")
+            raise settings_error(
+                "settings-unsafe-parent",
+                f"folder {folder} can be written by others than root",
+                f"chown root {folder}; chmod go-w {folder}",
+            )
         if folder == "/":
             return
         folder = os.path.dirname(folder)
@@ -179,12 +187,15 @@ def _check_ownership(path: str, found: os.stat_result, euid: int) -> None:
     if not stat.S_ISREG(found.st_mode):
         raise settings_error("settings-not-a-file", f"{path} is not a regular file")
     if found.st_uid not in {0, euid}:
-        raise settings_error("settings-unsafe-owner", f"{path} belongs to uid {found.st_uid}, not to root", f"chown root {path}")
+        raise settings_error(
+            "settings-unsafe-owner", f"{path} belongs to uid {found.st_uid}, not to root", f"chown root {path}"
+        )
     if found.st_mode & 0o022:
-        raise settings_error("settings-unsafe-mode", f"{path} can be written by its group or by everybody", f"chmod go-w {path}")
+        raise settings_error(
+            "settings-unsafe-mode", f"{path} can be written by its group or by everybody", f"chmod go-w {path}"
+        )
 
 
 def settings_error(code: str, cause: str, remedy: str = _REMEDY) -> ProviderError:
     """A `ProviderError` of the family ``settings``."""
     return ProviderError(code, "settings", "settings", cause, remedy)
-

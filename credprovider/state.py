@@ -1,4 +1,4 @@
-"""The folder under /run where processes meet: records and locks that only we can have made; used by `settings` and `token_cache`.
+"""The folder under /run where processes meet: records and locks that only we can have made.
 
 Nothing in it is trusted by its name. A folder or file that is foreign-owned, open to others, a link or torn is passed
 over, and the caller works without it; a pull never fails because of this folder.
@@ -31,7 +31,9 @@ def digest(content: bytes | str) -> str:
 
     `_blake2` is what `hashlib` hands out, without the time it takes to load OpenSSL.
     """
-    return blake2b(content.encode("utf-8", "surrogatepass") if isinstance(content, str) else content, digest_size=16).hexdigest()
+    return blake2b(
+        content.encode("utf-8", "surrogatepass") if isinstance(content, str) else content, digest_size=16
+    ).hexdigest()
 
 
 class StateDirectory:
@@ -66,7 +68,9 @@ class StateDirectory:
     def read(self, name: str) -> dict[str, Any] | None:
         """A record, or None when it is absent, not ours or not whole."""
         try:
-            descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK, dir_fd=self._descriptor)
+            descriptor = os.open(
+                name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK, dir_fd=self._descriptor
+            )
         except OSError:
             return None
         try:
@@ -122,7 +126,9 @@ class StateDirectory:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 # A sweep may have unlinked the file between open and flock; then others lock another inode.
-                if os.path.samestat(os.fstat(descriptor), os.stat(name, dir_fd=self._descriptor, follow_symlinks=False)):
+                if os.path.samestat(
+                    os.fstat(descriptor), os.stat(name, dir_fd=self._descriptor, follow_symlinks=False)
+                ):
                     return Lock(descriptor)
             except BlockingIOError:
                 os.close(descriptor)

@@ -1,4 +1,4 @@
-"""JSON without the `json` package: one value, no duplicate keys, no NaN, canonical output; any module may use it, it imports CPython's C code alone.
+"""JSON without the `json` package: one value, no duplicate keys, no NaN, canonical output; for any module.
 
 `import json` compiles regular expressions and costs a third of the whole time of a cached answer. The C scanner
 behind it (`_json`, CPython's own accelerator since 2.6) does the parsing in both cases; what `json` adds is white
@@ -81,7 +81,7 @@ class _Rules:
     parse_constant = staticmethod(_refuse_constant)
 
 
-_SCAN = make_scanner(_Rules())
+_SCAN = make_scanner(_Rules())  # type: ignore[arg-type]  # typeshed asks for what it returns
 
 
 def dumps(value: object) -> str:

@@ -1,4 +1,4 @@
-"""One exchange for all processes on the node, its token kept for all of them, its failure remembered for a while; used by `answer`.
+"""One exchange for all processes on the node: its token kept for all of them, its failure remembered for a while.
 
 The kubelet runs the plugin once for each image it has not asked for yet (its single flight is by image), so a node
 start is a burst of processes; and in back-off it runs it again every few seconds.
@@ -8,15 +8,14 @@ from __future__ import annotations
 
 from credprovider.errors import ProviderError
 from credprovider.secret import Secret
-from credprovider.state import Lock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
+    from typing import Any, TypeGuard
 
     from credprovider.deadline import Deadline
-    from credprovider.state import StateDirectory
+    from credprovider.state import Lock, StateDirectory
     from credprovider.world import World
 
 #: Seconds of a token's life that are never promised to the kubelet: clock differences and a long pull.
@@ -75,8 +74,17 @@ class Answered:
         self.failure = failure
 
 
+class _NoLock:
+    """Stands where no lock can be held."""
+
+    __slots__ = ()
+
+    def release(self) -> None:
+        """Nothing was held."""
+
+
 class TokenCache:
-    """The tokens and failures of one key (settings, identity, subject), shared by all processes that compute the same key."""
+    """The token and the failure of one key (settings, identity, subject), shared by all processes of that key."""
 
     def __init__(self, world: World, state: StateDirectory | None, key: str) -> None:
         self._world = world
@@ -101,29 +109,28 @@ class TokenCache:
     def _exchange_once(self, exchange: Callable[[], Grant], deadline: Deadline, since: float) -> Answered:
         while True:
             lock = self._try_lock()
-            settled = self._settled(since)
-            if settled is not None:
-                _release(lock)
-                return settled
-            if lock is not False:
-                try:
+            try:
+                settled = self._settled(since)
+                if settled is not None:
+                    return settled
+                if lock is not None:
                     return self._exchange(exchange)
-                finally:
-                    _release(lock)
+            finally:
+                if lock is not None:
+                    lock.release()
             if not deadline.left():
-                raise ProviderError(
-                    "deadline-waiting", "deadline", "cache", "another process has been exchanging all the time", "see its line in the kubelet's log"
-                )
+                cause = "another process has been exchanging all the time"
+                raise ProviderError("deadline-waiting", "deadline", "cache", cause, "see its line in the kubelet's log")
             self._world.sleep(_POLL_SECONDS)
 
-    def _try_lock(self) -> Lock | bool | None:
-        """A lock; False while another process holds it; None when there can be none."""
+    def _try_lock(self) -> Lock | _NoLock | None:
+        """The right to exchange; None while another process has it. Where locks cannot be had, everybody has it."""
         if self._state is None:
-            return None
+            return _NoLock()
         try:
-            return self._state.try_lock(self._lock) or False
+            return self._state.try_lock(self._lock)
         except OSError:
-            return None
+            return _NoLock()
 
     def _settled(self, since: float) -> Answered | None:
         """What another process reached after boottime `since`."""
@@ -157,7 +164,9 @@ class TokenCache:
         record = self._state.read(self._token) if self._state is not None else None
         if record is None or record.get("boot") != self._world.boot_id:
             return None
-        token, expires_at, jitter, stored_at = (record.get(name) for name in ("token", "expires_at", "jitter", "stored_at"))
+        token, expires_at, jitter, stored_at = (
+            record.get(name) for name in ("token", "expires_at", "jitter", "stored_at")
+        )
         now = self._world.boottime()
         if not isinstance(token, str) or not is_presentable(token):
             return None
@@ -182,8 +191,10 @@ class TokenCache:
         now = self._world.boottime()
         before = self._state.read(self._failure) or {}
         pause, until = before.get("pause"), before.get("until")
-        repeated = _is_number(pause) and _is_number(until) and pause >= _FIRST_PAUSE and now - until < _FORGET_SECONDS
-        pause = min(2 * pause, _LONGEST_PAUSE) if repeated else _FIRST_PAUSE
+        if _is_number(pause) and _is_number(until) and pause >= _FIRST_PAUSE and now - until < _FORGET_SECONDS:
+            pause = min(2 * pause, _LONGEST_PAUSE)
+        else:
+            pause = _FIRST_PAUSE
         wait = min(error.retry_after, _LONGEST_RETRY_AFTER) if error.retry_after else pause
         fields = {name: getattr(error, name) for name in _ERROR_FIELDS}
         self._state.write(
@@ -196,9 +207,17 @@ class TokenCache:
         if record is None or record.get("boot") != self._world.boot_id:
             return None
         until, stored_at, fields = record.get("until"), record.get("stored_at"), record.get("error")
-        if not (_is_number(until) and _is_number(stored_at) and isinstance(fields, dict) and set(fields) == set(_ERROR_FIELDS)):
+        if not (
+            _is_number(until)
+            and _is_number(stored_at)
+            and isinstance(fields, dict)
+            and set(fields) == set(_ERROR_FIELDS)
+        ):
             return None
-        if not (since <= stored_at <= now < until <= stored_at + _LONGEST_RETRY_AFTER) or fields["family"] not in _REMEMBERED_FAMILIES:
+        if (
+            not (since <= stored_at <= now < until <= stored_at + _LONGEST_RETRY_AFTER)
+            or fields["family"] not in _REMEMBERED_FAMILIES
+        ):
             return None
         error = ProviderError(**fields)
         error.cause += f" (failed {now - stored_at:.0f} s ago; asked again in {until - now:.0f} s)"
@@ -213,10 +232,5 @@ def is_presentable(token: str) -> bool:
     return bool(token) and all("!" <= character <= "~" for character in token)
 
 
-def _is_number(value: object) -> bool:
+def _is_number(value: object) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _release(lock: Lock | bool | None) -> None:
-    if isinstance(lock, Lock):
-        lock.release()

@@ -1,4 +1,4 @@
-"""The one place that opens network sockets: allow-list, one deadline, retries, proxy, CA, size caps; knows neither tokens nor services.
+"""The one place that opens network sockets: allow-list, one deadline, retries, proxy, CA, caps; knows no service.
 
 Connections are opened in threads, because a name look-up cannot be interrupted, and because opening them early hides
 their round trips behind work that has to be done anyway (`Transport.warm`).
@@ -112,7 +112,7 @@ class Transport:
         *,
         transient: frozenset[int] = TRANSIENT_STATUSES,
     ) -> Reply:
-        """Send one request, again while the failure is one that passes and the deadline allows; redirects are not followed.
+        """Send one request, again while its failure may pass and the deadline allows; redirects are not followed.
 
         Raises:
             Failure: when the last try brought no usable answer.
@@ -226,7 +226,7 @@ class _Opening:
 
 
 class _Wire(io.RawIOBase):
-    """A socket whose every read is clipped to one deadline, so that a server sending a byte a second cannot stretch it."""
+    """A socket whose every read is clipped to one deadline, so that a byte a second cannot stretch it."""
 
     def __init__(self, channel: socket.socket, deadline: Deadline) -> None:
         super().__init__()
@@ -276,7 +276,9 @@ def _open(address: tuple[str, int], timeout: float) -> socket.socket:
 
 def _open_tunnel(wire: _Wire, host: str, authorization: str | None) -> None:
     """Ask a proxy for a tunnel (RFC 9110 section 9.3.6)."""
-    credentials = f"Proxy-Authorization: Basic {base64.b64encode(authorization.encode()).decode()}\r\n" if authorization else ""
+    credentials = (
+        f"Proxy-Authorization: Basic {base64.b64encode(authorization.encode()).decode()}\r\n" if authorization else ""
+    )
     wire.sendall(f"CONNECT {host}:443 HTTP/1.1\r\nHost: {host}:443\r\n{credentials}\r\n".encode("latin-1"))
     answer = b""
     # Byte by byte on purpose: what follows the blank line belongs to TLS.
@@ -295,7 +297,7 @@ def _exchange(
     wire: _Wire, method: str, host: str, target: str, headers: Mapping[str, str], body: bytes | None
 ) -> http.client.HTTPResponse:
     connection = http.client.HTTPConnection(host)
-    connection.sock = wire  # type: ignore[assignment]  # http.client needs sendall, makefile and close of it
+    connection.sock = wire  # http.client needs sendall, makefile and close of it
     connection.request(method, target, body, dict(headers))
     return connection.getresponse()
 

@@ -1,4 +1,4 @@
-"""Everything the core takes from outside: clocks, chance, environment, places, limits; built once at the edge and passed in."""
+"""Everything the core takes from outside: clocks, chance, environment, places, limits; made at the edge, passed in."""
 
 from __future__ import annotations
 
@@ -90,9 +90,9 @@ class World:
         self.euid = euid
 
 
-def real_world(config: str | None) -> World:
+def real_world(config: str) -> World:
     """The machine as it is."""
-    path = os.path.abspath(config or DEFAULT_CONFIG)
+    path = os.path.abspath(config)
     return World(
         path,
         os.environ,

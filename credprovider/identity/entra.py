@@ -67,6 +67,7 @@ def _annotated(settings: Settings, request: Request, name: str) -> str:
             "request",
             "service-account",
             f"annotation {full} {state} the request, and settings have no identity.entra value in its place",
-            f"kubectl annotate serviceaccount NAME {full}=GUID, and list the key in identity.serviceAccount.requiredAnnotationKeys; or set it in settings",
+            f"kubectl annotate serviceaccount NAME {full}=GUID, and list the key in"
+            " identity.serviceAccount.requiredAnnotationKeys; or set it in settings",
         )
     return value

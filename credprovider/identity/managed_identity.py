@@ -42,5 +42,7 @@ def fetch(settings: Settings, transport: Transport, facts: Mapping[str, str]) ->
     token = hop.json_object(reply).get("access_token")
     if not isinstance(token, str) or not token:
         raise hop.error("no-token", reply)
-    remedy = "ask IMDS for a resource whose tokens are JWTs that others can verify (not Microsoft Graph): identity.resource"
+    remedy = (
+        "ask IMDS for a resource whose tokens are JWTs that others can verify (not Microsoft Graph): identity.resource"
+    )
     return accept(Secret(token), hop="imds", code="imds-token-opaque", remedy=remedy)

@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     from credprovider.world import World
 
 _TOKEN_ATTRIBUTES = (
-    "give the provider's entry in the kubelet's CredentialProviderConfig tokenAttributes (Kubernetes 1.34, or 1.33 with the feature gate"
-    " KubeletServiceAccountTokenForCredentialProviders); static pods have no ServiceAccount and cannot pull in this mode"
+    "give the provider's entry in the kubelet's CredentialProviderConfig tokenAttributes (Kubernetes 1.34, or 1.33 with"
+    " the feature gate KubeletServiceAccountTokenForCredentialProviders); static pods have no ServiceAccount and cannot"
+    " pull in this mode"
 )
 
 
@@ -29,11 +30,17 @@ def read(settings: Settings, request: Request, world: World) -> SubjectToken | N
     if settings.source != "service-account":
         return None
     if request.token is None:
-        version = "" if request.api_version == API_VERSIONS[0] else f"; apiVersion {request.api_version} has no field for it"
+        version = (
+            "" if request.api_version == API_VERSIONS[0] else f"; apiVersion {request.api_version} has no field for it"
+        )
         cause = f"field serviceAccountToken is missing{version}, and settings choose identity.source service-account"
         raise bad_request("service-account-token-missing", cause, _TOKEN_ATTRIBUTES)
     subject = accept(
-        request.token, hop="request", code="request-token-garbled", family="request", remedy="the kubelet sends a JWT in serviceAccountToken; compare the request"
+        request.token,
+        hop="request",
+        code="request-token-garbled",
+        family="request",
+        remedy="the kubelet sends a JWT in serviceAccountToken; compare the request",
     )
     if subject.claims.is_expired(world.wall()):
         age = world.wall() - subject.claims.expires

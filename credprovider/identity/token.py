@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from credprovider.claims import Claims, read_claims
 from credprovider.errors import ProviderError
-from credprovider.secret import Secret
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from credprovider.secret import Secret
 
 
 class SubjectToken:
@@ -27,7 +30,10 @@ def accept(token: Secret, *, hop: str, code: str, family: str = "azure", remedy:
 
     Args:
         token: untrusted text.
-        hop, code, family, remedy: of the error, when it is none.
+        hop: of the error, when it is none.
+        code: as hop.
+        family: as hop.
+        remedy: as hop.
 
     Raises:
         ProviderError: saying what is wrong with its form, never what is in it.

@@ -1,4 +1,4 @@
-"""Source ``token-file``: a projected ServiceAccount token that the DaemonSet relays to the node, or any OIDC token in a file."""
+"""Source ``token-file``: a projected ServiceAccount token relayed to the node, or any OIDC token in a file."""
 
 from __future__ import annotations
 
@@ -19,9 +19,7 @@ if TYPE_CHECKING:
 _HOP = "token-file"
 #: A JSON file holds the token and some fields around it.
 _FILE_LIMIT = 4 * TOKEN_LIMIT
-_REMEDY = (
-    "the DaemonSet writes it: kubectl get pods -A -o wide -l app.kubernetes.io/name=azure-gar-credential-provider, and look at this node's pod"
-)
+_REMEDY = "see who writes that file on this node, and who renews it"
 
 
 def read(settings: Settings, world: World) -> SubjectToken | None:
@@ -48,7 +46,9 @@ def refuse_expired(subject: SubjectToken, world: World) -> None:
     if subject.claims.is_expired(world.wall()):
         age = world.wall() - subject.claims.expires
         cause = f"the token in the file expired {age:.0f} s ago: nobody has renewed it, or this node's clock is wrong"
-        raise ProviderError("token-file-expired", "azure", _HOP, cause, _REMEDY + "; timedatectl", claims=subject.claims.shown())
+        raise ProviderError(
+            "token-file-expired", "azure", _HOP, cause, _REMEDY + "; timedatectl", claims=subject.claims.shown()
+        )
 
 
 def _content(path: str, euid: int) -> bytes:
@@ -63,7 +63,11 @@ def _content(path: str, euid: int) -> bytes:
         if not stat.S_ISREG(found.st_mode):
             raise _error("token-file-unreadable", f"{path} is not a regular file")
         if found.st_uid not in {0, euid} or found.st_mode & 0o022:
-            raise _error("token-file-unsafe", f"{path} could have been written by others than root", f"chown root {path}; chmod go-w {path}")
+            raise _error(
+                "token-file-unsafe",
+                f"{path} could have been written by others than root",
+                f"chown root {path}; chmod go-w {path}",
+            )
         content = os.read(descriptor, _FILE_LIMIT + 1)
     except OSError as error:
         raise _error("token-file-unreadable", f"cannot read {path}: {os.strerror(error.errno or 0)}") from None
