@@ -161,8 +161,8 @@ class TokenService:
                 return identity
         text = (
             f"Application with identifier '{client_id}' was not found in the directory 'Example'. This can happen if"
-            " the application has not been installed by the administrator of the tenant or consented to by any user in the"
-            " tenant. You may have sent your authentication request to the wrong tenant."
+            " the application has not been installed by the administrator of the tenant or consented to by any user in"
+            " the tenant. You may have sent your authentication request to the wrong tenant."
         )
         raise Refusal(700016, "unauthorized_client", text, 400)
 

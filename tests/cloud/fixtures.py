@@ -1,4 +1,4 @@
-"""The fixture `cloud`: one process per session, as new for each test (``pytest_plugins = ["tests.cloud.fixtures"]``)."""
+"""The fixture `cloud`: one process per session, as new for each test. Named in `pytest_plugins` by those who use it."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ class Credentials:
         number = WORLD.project_number
         text = (
             f"IAM Service Account Credentials API has not been used in project {number} before or it is disabled. Enable"
-            f" it by visiting https://console.developers.google.com/apis/api/iamcredentials.googleapis.com/overview"
+            " it by visiting https://console.developers.google.com/apis/api/iamcredentials.googleapis.com/overview"
             f"?project={number} then retry."
         )
         metadata = {"service": "iamcredentials.googleapis.com", "consumer": f"projects/{number}"}

@@ -136,9 +136,10 @@ class Server:
         self._pause()  # stands for the TCP handshake, which loopback makes in no time
         if not self._tls:
             return self._converse(connection)
+        if not connection.recv(1, socket.MSG_PEEK):  # a client that only opened a connection
+            return None
         self._pause()  # TLS 1.3: one round trip until the client can send its request
         if fault is not None and fault.kind in ("reset", "hang"):
-            connection.recv(1)
             return _reset(connection) if fault.kind == "reset" else self._hang(connection)
         context = self._shared.certificates.context(self.place.host, fault.certificate if fault is not None else "good")
         with context.wrap_socket(connection, server_side=True) as secured:
