@@ -6,6 +6,7 @@ import argparse
 import os
 import signal
 import sys
+import tempfile
 import threading
 from pathlib import Path
 
@@ -16,14 +17,23 @@ def main() -> int:
     """Serves until it is told to end."""
     parser = argparse.ArgumentParser(prog="python -m tests.cloud")
     parser.add_argument("command", choices=["serve"])
-    parser.add_argument("--state", type=Path, required=True, metavar="DIR", help="folder for ca.pem and control.sock")
-    parser.add_argument(
-        "--until-stdin-ends", action="store_true", help="end together with the process that started this one"
-    )
+    parser.add_argument("--state", type=Path, metavar="DIR", help="folder for ca.pem and control.sock")
+    parser.add_argument("--until-stdin-ends", action="store_true", help="end together with whoever started this")
+    parser.add_argument("--real-registry", action="store_true", help="docker-registry behind Artifact Registry")
+    parser.add_argument("--hand", action="store_true", help="for a person: says how to talk to it, opens a shell")
     arguments = parser.parse_args()
-    with Cloud(arguments.state) as cloud:
+    # Whoever runs the process decides when it ends: signals reach all threads' process, one thread waits for them.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    folder = arguments.state or Path(tempfile.mkdtemp(prefix="cloud."))
+    with Cloud(folder) as cloud:
+        if arguments.real_registry:
+            cloud.core.run_real_registry()
         control = ControlServer(cloud)
         threading.Thread(target=control.serve, daemon=True).start()
+        if arguments.hand:
+            from tests.cloud.hand import attend
+
+            return attend(cloud, folder)
         print("ready", flush=True)
         if arguments.until_stdin_ends:
             while os.read(0, 4096):

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.cloud import issuer
+from tests.cloud.distribution import DistributionStore
 from tests.cloud.entra import TokenService
 from tests.cloud.faults import Faults, places
 from tests.cloud.iam import Credentials
@@ -17,7 +18,7 @@ from tests.cloud.keys import SigningKey
 from tests.cloud.names import NameServer, switch_host
 from tests.cloud.places import PLACES
 from tests.cloud.proxy import Proxy
-from tests.cloud.registry import ArtifactRegistry, Store
+from tests.cloud.registry import ArtifactRegistry
 from tests.cloud.server import CallLog, Handler, Server, Shared
 from tests.cloud.state import FederatedCredential, Identity, Provider, Resource, State
 from tests.cloud.store import MemoryStore
@@ -58,6 +59,7 @@ class Core:
         self._proxy = Proxy(self.state)
         self.registry = ArtifactRegistry(self.state, MemoryStore(WORLD.images))
         self._names = NameServer()
+        self._distribution: DistributionStore | None = None
         self._unknown: set[str] = set()
         handlers: dict[str, Handler] = {
             "imds": Metadata(self.state),
@@ -81,10 +83,13 @@ class Core:
         for server in self._servers:
             server.close()
         self._names.close()
+        if self._distribution is not None:
+            self._distribution.close()
 
-    def serve_from(self, store: Store) -> None:
-        """Puts another store of images behind Artifact Registry's gate."""
-        self.registry.store = store
+    def run_real_registry(self) -> None:
+        """Puts Debian's docker-registry behind Artifact Registry's gate; RuntimeError where it is not installed."""
+        self._distribution = DistributionStore(self.registry, self.state.registry_key, WORLD.images)
+        self.registry.store = self._distribution
 
     def carry_out(self, order: str, **values: Any) -> Any:
         """One of the orders below, by name."""

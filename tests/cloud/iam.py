@@ -62,8 +62,8 @@ class Credentials:
     def _api_disabled(self) -> Answer:
         number = WORLD.project_number
         text = (
-            f"IAM Service Account Credentials API has not been used in project {number} before or it is disabled. Enable"
-            " it by visiting https://console.developers.google.com/apis/api/iamcredentials.googleapis.com/overview"
+            f"IAM Service Account Credentials API has not been used in project {number} before or it is disabled."
+            " Enable it by visiting https://console.developers.google.com/apis/api/iamcredentials.googleapis.com/overview"
             f"?project={number} then retry."
         )
         metadata = {"service": "iamcredentials.googleapis.com", "consumer": f"projects/{number}"}

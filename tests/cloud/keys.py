@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
-import secrets
 from typing import Any
 
 import jwt
+from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from jwt.algorithms import RSAAlgorithm
 from jwt.types import Options
@@ -35,9 +37,9 @@ class SigningKey:
     """An RSA key with a key id, and its public half as a JWK."""
 
     def __init__(self) -> None:
-        self.kid = secrets.token_urlsafe(24)
         self.private = rsa.generate_private_key(public_exponent=65537, key_size=2048)
         self.public = self.private.public_key()
+        self.kid = _fingerprint(self.public)
 
     def jwk(self) -> dict[str, Any]:
         """RFC 7517 member of a JWKS."""
@@ -59,6 +61,13 @@ class SigningKey:
         except jwt.PyJWTError as error:
             raise BadToken("signature") from error
         return claims
+
+
+def _fingerprint(public: rsa.RSAPublicKey) -> str:
+    """A key id as libtrust makes it, because docker-registry finds its trusted keys by that; others take any id."""
+    encoded = public.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+    text = base64.b32encode(hashlib.sha256(encoded).digest()[:30]).decode()
+    return ":".join(text[at : at + 4] for at in range(0, len(text), 4))
 
 
 def peek(token: str) -> tuple[dict[str, Any], dict[str, Any]]:

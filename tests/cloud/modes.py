@@ -51,13 +51,14 @@ class Setting:
     token: str | None  # the first token, where the cloud made it: the file's, or the request's
 
 
-def set_up(folder: Path, cloud: CloudApi, mode: Mode, **changes: Any) -> Setting:
+def set_up(folder: Path, cloud: CloudApi, mode: Mode, *, lifetime: float = 3600, **changes: Any) -> Setting:
     """Writes config.json, the vendor's file and a token file into `folder`.
 
     Args:
         folder: made if it is not there.
         cloud: signs the first token.
         mode: one of `MODES`.
+        lifetime: of that token, in seconds.
         changes: top-level keys of config.json to add or replace.
     """
     world = cloud.world
@@ -72,11 +73,12 @@ def set_up(folder: Path, cloud: CloudApi, mode: Mode, **changes: Any) -> Setting
     else:
         identity["tokenAudience"] = audience
     if mode.source == "token-file":
-        token = cloud.kubernetes_token(world.relay_namespace, world.relay_service_account, audience=audience)
+        names = (world.relay_namespace, world.relay_service_account)
+        token = cloud.kubernetes_token(*names, audience=audience, lifetime=lifetime)
         identity["tokenFile"] = str(folder / "azure-identity-token")
         _write(folder / "azure-identity-token", token)
     if mode.source == "service-account":
-        token = cloud.kubernetes_token(audience=audience)
+        token = cloud.kubernetes_token(audience=audience, lifetime=lifetime)
         identity["serviceAccount"] = {"require": True}
     if mode.entra:
         identity["entra"] = {"tenantId": world.tenant_id, "clientId": world.client_id}
