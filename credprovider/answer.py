@@ -101,8 +101,11 @@ def _exchange(
     from credprovider.identity import entra, managed_identity  # noqa: PLC0415
 
     facts = facts_of(settings, request.image)
-    first = presented or managed_identity.fetch(settings, transport, facts)
-    if first is None:
-        raise AssertionError(settings.source)  # settings name one of three sources; two of them were presented
-    subject = entra.exchange(settings, request, first, transport, facts)
-    return exchange(settings, subject, transport, facts, world)
+    try:
+        first = presented or managed_identity.fetch(settings, transport, facts)
+        if first is None:
+            raise AssertionError(settings.source)  # settings name one of three sources; two of them were presented
+        subject = entra.exchange(settings, request, first, transport, facts)
+        return exchange(settings, subject, transport, facts, world)
+    finally:
+        transport.close()

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 
 from credprovider.catalogue import Evidence, diagnose
-from credprovider.transport import TRANSIENT_STATUSES, Failure
+from credprovider.connection import Failure
+from credprovider.transport import TRANSIENT_STATUSES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -1,6 +1,6 @@
 """Settings as the plugin uses them, and the quick way to them: files read with care, compared with what was validated.
 
-Validation (`settings_model`, pydantic) costs more than everything else in a cached answer. Its result, a flat plan of
+Validation (`settings_plan`, pydantic) costs more than everything else in a cached answer. Its result, a flat plan of
 JSON values, is kept beside the tokens together with a digest of every file and variable it was drawn from; while those
 are byte for byte the same, the plan stands. Used by `answer` and by people's commands.
 """
@@ -92,13 +92,20 @@ class Sources:
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self.files: dict[str, str] = {}
+        self.files: dict[str, str | None] = {}
 
     def read(self, path: str) -> bytes:
         """Bytes of a settings file whose owner and mode are in order; see `read_trusted` for the errors."""
         content = read_trusted(path, self._world.euid)
         self.files[path] = digest(content)
         return content
+
+    def read_if_there(self, path: str) -> bytes | None:
+        """As `read`; None when there is no such file, which is remembered too."""
+        if os.path.exists(path):
+            return self.read(path)
+        self.files[path] = None
+        return None
 
 
 def load_settings(world: World, state: StateDirectory | None) -> Settings:
@@ -112,7 +119,7 @@ def load_settings(world: World, state: StateDirectory | None) -> Settings:
         known = _standing_plan(world, state.read(name))
         if known is not None:
             return Settings(known)
-    from credprovider.settings_model import compile_plan  # noqa: PLC0415 - pydantic, needed once per change of settings
+    from credprovider.settings_plan import compile_plan  # noqa: PLC0415 - pydantic, needed once per change of settings
 
     sources = Sources(world)
     plan = compile_plan(world, sources)
@@ -129,7 +136,8 @@ def _standing_plan(world: World, record: dict[str, Any] | None) -> dict[str, Any
     if not isinstance(files, dict) or world.config not in files or not isinstance(plan, dict):
         return None
     for path, known in files.items():
-        if digest(read_trusted(path, world.euid)) != known:
+        found = digest(read_trusted(path, world.euid)) if known is not None or os.path.exists(path) else None
+        if found != known:
             return None
     return plan
 

@@ -1,31 +1,19 @@
-"""The one place that opens network sockets: allow-list, one deadline, retries, proxy, CA, caps; knows no service.
-
-Connections are opened in threads, because a name look-up cannot be interrupted, and because opening them early hides
-their round trips behind work that has to be done anyway (`Transport.warm`).
-"""
+"""Requests to a fixed set of hosts: allow-list, one deadline, retries, caps; knows no service and no token."""
 
 from __future__ import annotations
 
-import base64
 import http.client
-import io
-import os
-import socket
-import threading
 import urllib.parse
 
-# The bundle brings its own OpenSSL; the node's openssl.cnf may name modules (FIPS) of another build.
-os.environ["OPENSSL_CONF"] = "/dev/null"
-
-import ssl
-
+from credprovider.connection import Connector, Failure, Wire, kind_of
 from credprovider.deadline import Deadline
 from credprovider.endpoints import IMDS_HOST
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
 
+    from credprovider.connection import Opening
     from credprovider.network import Network
     from credprovider.world import World
 
@@ -34,25 +22,6 @@ BODY_LIMIT = 64 << 10
 RETRY_AFTER_LIMIT = 5.0
 TRANSIENT_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
 _TRANSIENT_FAILURES = frozenset({"refused", "reset", "timeout", "dns", "unreachable", "truncated"})
-_PROXY_ANSWER_LIMIT = 16 << 10
-# X509_V_ERR_* of OpenSSL's x509_vfy.h.
-_VERIFY_FAILURES = {9: "tls-expired", 10: "tls-expired", 62: "tls-hostname", 64: "tls-hostname"}
-_UNTRUSTED = frozenset({2, 18, 19, 20, 21, 27})
-
-
-class Failure(Exception):
-    """No usable answer came.
-
-    Attributes:
-        kind: refused, reset, dns, timeout, unreachable, tls-expired, tls-hostname, tls-untrusted, tls, truncated,
-            oversize, redirect, proxy, not-http, deadline.
-        status: the HTTP status that came with it (redirect, proxy).
-    """
-
-    def __init__(self, kind: str, status: int | None = None) -> None:
-        super().__init__(kind)
-        self.kind = kind
-        self.status = status
 
 
 class Reply:
@@ -91,17 +60,15 @@ class Transport:
             world: clock, chance and limits.
         """
         self._hosts = frozenset(hosts)
-        self._network = network
+        self._connector = Connector(network, deadline, world.limits.connect)
         self._deadline = deadline
         self._world = world
-        self._warm: dict[str, _Opening] = {}
-        self._context: ssl.SSLContext | None = None
-        self._context_lock = threading.Lock()
+        self._warm: dict[str, Opening] = {}
 
     def warm(self, host: str) -> None:
         """Begin to open a connection that a later `send` will use."""
         self._check(host)
-        self._warm[host] = _Opening(self._connect, host)
+        self._warm[host] = self._connector.begin(host)
 
     def send(
         self,
@@ -143,158 +110,42 @@ class Transport:
             self._world.sleep(pause)
         raise AssertionError("unreachable")
 
+    def close(self) -> None:
+        """Give up connections that were opened and not needed."""
+        for opening in self._warm.values():
+            opening.abandon()
+        self._warm.clear()
+
     def _check(self, host: str) -> None:
         if host not in self._hosts:
             raise ValueError("host not allowed")
 
     def _try(self, method: str, host: str, target: str, headers: Mapping[str, str], body: bytes | None) -> Reply:
         limits = self._world.limits
-        opening = self._warm.pop(host, None) or _Opening(self._connect, host)
+        opening = self._warm.pop(host, None) or self._connector.begin(host)
         channel = opening.wait(self._deadline.clip(limits.connect))
         deadline = Deadline(self._deadline.clip(limits.read))
         sent_at = self._world.boottime()
         try:
-            response = _exchange(_Wire(channel, deadline), method, host, target, headers, body)
+            response = _exchange(Wire(channel, deadline), method, host, target, headers, body)
             if 300 <= response.status < 400:
                 raise Failure("redirect", response.status)
             content = _read_body(response)
         except Failure:
             raise
-        except (OSError, http.client.HTTPException, ssl.SSLError) as error:
+        except (OSError, http.client.HTTPException) as error:
             raise self._failure(error) from None
         finally:
             channel.close()
         return Reply(response.status, {name.lower(): value for name, value in response.getheaders()}, content, sent_at)
 
     def _failure(self, error: BaseException) -> Failure:
-        kind = _kind_of(error)
+        kind = kind_of(error)
         return Failure("deadline" if kind == "timeout" and not self._deadline.left() else kind)
-
-    def _connect(self, host: str) -> socket.socket:
-        """Open a connection to `host`, through the proxy where there is one, TLS where it is not IMDS."""
-        timeout = self._world.limits.connect
-        proxy = None if host == IMDS_HOST else self._network.proxy_for(host)
-        if host == IMDS_HOST:
-            return _open((host, 80), self._deadline.clip(timeout))
-        channel = _open(proxy.address if proxy else (host, 443), self._deadline.clip(timeout))
-        try:
-            if proxy:
-                _open_tunnel(_Wire(channel, Deadline(self._deadline.clip(timeout))), host, proxy.authorization)
-            channel.settimeout(self._deadline.clip(timeout))
-            return self._tls().wrap_socket(channel, server_hostname=host)
-        except BaseException:
-            channel.close()
-            raise
-
-    def _tls(self) -> ssl.SSLContext:
-        with self._context_lock:
-            if self._context is None:
-                # Not create_default_context: that honours SSLKEYLOGFILE, which would write out every session's keys.
-                context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-                context.minimum_version = ssl.TLSVersion.TLSv1_2
-                context.load_verify_locations(cafile=self._network.ca_file)
-                self._context = context
-            return self._context
-
-
-class _Opening:
-    """A connection being opened in a thread of its own."""
-
-    def __init__(self, connect: Callable[[str], socket.socket], host: str) -> None:
-        self._done = threading.Event()
-        self._channel: socket.socket | None = None
-        self._failure: Failure | None = None
-        threading.Thread(target=self._run, args=(connect, host), daemon=True).start()
-
-    def _run(self, connect: Callable[[str], socket.socket], host: str) -> None:
-        try:
-            self._channel = connect(host)
-        except Failure as failure:
-            self._failure = failure
-        except (OSError, ValueError) as error:  # ValueError: a name that IDNA cannot encode
-            self._failure = Failure(_kind_of(error))
-        finally:
-            self._done.set()
-
-    def wait(self, seconds: float) -> socket.socket:
-        """The connection, or a `Failure` of kind timeout after `seconds`."""
-        if not self._done.wait(seconds):
-            raise Failure("timeout")
-        if self._channel is None:
-            raise self._failure or Failure("unreachable")
-        return self._channel
-
-
-class _Wire(io.RawIOBase):
-    """A socket whose every read is clipped to one deadline, so that a byte a second cannot stretch it."""
-
-    def __init__(self, channel: socket.socket, deadline: Deadline) -> None:
-        super().__init__()
-        self._channel = channel
-        self._deadline = deadline
-
-    def sendall(self, content: bytes) -> None:
-        self._arm()
-        self._channel.sendall(content)
-
-    def makefile(self, _mode: str) -> io.BufferedReader:
-        return io.BufferedReader(self)
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]  # typeshed asks for WriteableBuffer, which is not public
-        self._arm()
-        return self._channel.recv_into(buffer)
-
-    def _arm(self) -> None:
-        left = self._deadline.left()
-        if left <= 0:
-            raise TimeoutError
-        self._channel.settimeout(left)
-
-
-def _open(address: tuple[str, int], timeout: float) -> socket.socket:
-    """Connect to the first address of a name that takes us; later ones get what the earlier left of the time."""
-    deadline = Deadline(timeout)
-    candidates = socket.getaddrinfo(*address, type=socket.SOCK_STREAM)
-    last: OSError = OSError("no address")
-    for index, (family, kind, protocol, _, where) in enumerate(candidates):
-        channel = socket.socket(family, kind, protocol)
-        try:
-            # A broken IPv6 route must leave time for IPv4.
-            channel.settimeout(max(0.05, deadline.left() / (len(candidates) - index)))
-            channel.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            channel.connect(where)
-        except OSError as error:
-            channel.close()
-            last = error
-        else:
-            return channel
-    raise last
-
-
-def _open_tunnel(wire: _Wire, host: str, authorization: str | None) -> None:
-    """Ask a proxy for a tunnel (RFC 9110 section 9.3.6)."""
-    credentials = (
-        f"Proxy-Authorization: Basic {base64.b64encode(authorization.encode()).decode()}\r\n" if authorization else ""
-    )
-    wire.sendall(f"CONNECT {host}:443 HTTP/1.1\r\nHost: {host}:443\r\n{credentials}\r\n".encode("latin-1"))
-    answer = b""
-    # Byte by byte on purpose: what follows the blank line belongs to TLS.
-    while not answer.endswith(b"\r\n\r\n"):
-        byte = wire.read(1)
-        if not byte or len(answer) > _PROXY_ANSWER_LIMIT:
-            raise Failure("proxy")
-        answer += byte
-    words = answer.split(b"\r\n", 1)[0].split()
-    status = int(words[1]) if len(words) > 1 and words[1].isdigit() and len(words[1]) == 3 else None
-    if status is None or not 200 <= status < 300:
-        raise Failure("proxy", status)
 
 
 def _exchange(
-    wire: _Wire, method: str, host: str, target: str, headers: Mapping[str, str], body: bytes | None
+    wire: Wire, method: str, host: str, target: str, headers: Mapping[str, str], body: bytes | None
 ) -> http.client.HTTPResponse:
     connection = http.client.HTTPConnection(host)
     connection.sock = wire  # http.client needs sendall, makefile and close of it
@@ -314,21 +165,3 @@ def _read_body(response: http.client.HTTPResponse) -> bytes:
     if response.length:
         raise Failure("truncated", response.status)
     return content
-
-
-def _kind_of(error: BaseException) -> str:
-    """The kind of `Failure` that an exception stands for."""
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return _VERIFY_FAILURES.get(error.verify_code, "tls-untrusted" if error.verify_code in _UNTRUSTED else "tls")
-    kinds: tuple[tuple[type[BaseException], str], ...] = (
-        (ssl.SSLEOFError, "reset"),
-        (ssl.SSLError, "tls"),
-        (TimeoutError, "timeout"),
-        (socket.gaierror, "dns"),
-        (UnicodeError, "dns"),
-        (ConnectionRefusedError, "refused"),
-        (ConnectionError, "reset"),
-        (http.client.IncompleteRead, "truncated"),
-        (http.client.HTTPException, "not-http"),
-    )
-    return next((kind for family, kind in kinds if isinstance(error, family)), "unreachable")

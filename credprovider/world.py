@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 DEFAULT_CONFIG = "/etc/azure-gar-credential-provider/config.json"
-STATE_NAME = "azure-gar-credential-provider"
+DEFAULT_STATE_DIRECTORY = "/run/azure-gar-credential-provider"
 
 
 class Limits:
@@ -110,9 +110,9 @@ def state_directory(config: str, environ: Mapping[str, str], euid: int) -> str |
     A second vendor's settings (`/etc/azure-gar-credential-provider/NAME/config.json`) have a sub-folder of their own.
     """
     if euid == 0:
-        base = "/run/" + STATE_NAME
+        base = DEFAULT_STATE_DIRECTORY
     elif environ.get("XDG_RUNTIME_DIR", "").startswith("/"):
-        base = environ["XDG_RUNTIME_DIR"] + "/" + STATE_NAME
+        base = environ["XDG_RUNTIME_DIR"] + "/" + os.path.basename(DEFAULT_STATE_DIRECTORY)
     else:
         return None
     folder = os.path.dirname(config)
