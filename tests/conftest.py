@@ -1,0 +1,3 @@
+"""Fixtures that several test packages share."""
+
+pytest_plugins = ["tests.cloud.fixtures"]

@@ -1,0 +1,1 @@
+"""The plugin against the loopback cloud: the same question asked of the package in this process and of the bundle."""
