@@ -7,9 +7,10 @@ google-auth and opens no network socket: what a miss needs is imported inside `_
 from __future__ import annotations
 
 from credprovider.deadline import Deadline
+from credprovider.dial import Dialer
 from credprovider.identity import service_account, token_file
 from credprovider.protocol import encode_response, parse_request
-from credprovider.registries import is_ours, parse_image
+from credprovider.registries import is_google, is_ours, parse_image
 from credprovider.settings import load_settings
 from credprovider.state import StateDirectory, digest
 from credprovider.strict_json import dumps
@@ -46,16 +47,25 @@ def answer(raw: bytes, world: World) -> Answer:
         ProviderError: ready to be shown; then nothing may go to stdout.
     """
     deadline = Deadline(world.limits.total)
+    dialer = Dialer(world, deadline)
+    try:
+        return _answer(raw, world, deadline, dialer)
+    finally:
+        dialer.close()
+
+
+def _answer(raw: bytes, world: World, deadline: Deadline, dialer: Dialer) -> Answer:
     request = parse_request(raw)
     image = parse_image(request.image)
     state = StateDirectory.open(world.state_directory, world.euid)
-    settings = load_settings(world, state)
+    head_start = dialer.head_start if is_google(image.host) else lambda: None
+    settings = load_settings(world, state, before_validation=head_start)
     if not is_ours(image, settings.registries):
         return Answer(encode_response(request.api_version, "Image", 0, (), None), f"{image.host}: not ours", [])
 
     presented = service_account.read(settings, request, world) or token_file.read(settings, world)
     cache = TokenCache(world, state if settings.cache_enabled else None, _cache_key(settings, request, presented))
-    answered = cache.token(lambda: _exchange(settings, request, presented, deadline, world), deadline)
+    answered = cache.token(lambda: _exchange(settings, request, presented, dialer, world), deadline)
 
     keys = [registry.text for registry in settings.registries]
     stdout = encode_response(request.api_version, "Global", answered.cache_seconds, keys, answered.grant.token)
@@ -85,27 +95,20 @@ def _cache_key(settings: Settings, request: Request, presented: SubjectToken | N
 
 
 def _exchange(
-    settings: Settings, request: Request, presented: SubjectToken | None, deadline: Deadline, world: World
+    settings: Settings, request: Request, presented: SubjectToken | None, dialer: Dialer, world: World
 ) -> Grant:
     """The way to a new token: the first one at hand or from IMDS, through Entra if asked, to Google."""
     if presented is not None and settings.source == "token-file":
         token_file.refuse_expired(presented, world)
-
-    # Cold from here on. The transport goes first: connections open while the rest of the libraries load.
-    from credprovider.dial import dial  # noqa: PLC0415
-
-    transport = dial(settings, deadline, world)
+    transport = dialer.dial(settings)  # connections open while the libraries below load
 
     from credprovider.exchange import exchange  # noqa: PLC0415
     from credprovider.facts import facts_of  # noqa: PLC0415
     from credprovider.identity import entra, managed_identity  # noqa: PLC0415
 
     facts = facts_of(settings, request.image)
-    try:
-        first = presented or managed_identity.fetch(settings, transport, facts)
-        if first is None:
-            raise AssertionError(settings.source)  # settings name one of three sources; two of them were presented
-        subject = entra.exchange(settings, request, first, transport, facts)
-        return exchange(settings, subject, transport, facts, world)
-    finally:
-        transport.close()
+    first = presented or managed_identity.fetch(settings, transport, facts)
+    if first is None:
+        raise AssertionError(settings.source)  # settings name one of three sources; two of them were presented
+    subject = entra.exchange(settings, request, first, transport, facts)
+    return exchange(settings, subject, transport, facts, world)

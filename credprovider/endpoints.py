@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import re
 
-DEFAULT_UNIVERSE = "googleapis.com"
-
 IMDS_HOST = "169.254.169.254"
 
 #: Entra ID's token hosts by cloud, each with the audience of its token exchange (entra-docs).

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from credprovider.endpoints import DEFAULT_UNIVERSE, IMDS_HOST, is_google_endpoint
+from credprovider.endpoints import IMDS_HOST, is_google_endpoint
+from credprovider.registries import DEFAULT_UNIVERSE
 from credprovider.settings import settings_error
 from credprovider.strict_json import loads
 

@@ -11,8 +11,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from credprovider.settings import Settings
-
 #: The node's own bundles carry what AKS's custom CA and HTTP proxy features add: Debian's and Ubuntu's; Azure Linux's.
 NODE_BUNDLES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt")
 
@@ -39,25 +37,38 @@ class Network:
         self._exempt = exempt
         self.ca_file = ca_file
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Network) and self._parts() == other._parts()
+
+    def __hash__(self) -> int:
+        return hash(self.ca_file)
+
+    def _parts(self) -> tuple[object, ...]:
+        return (self._proxy and (self._proxy.address, self._proxy.authorization), self._exempt, self.ca_file)
+
     def proxy_for(self, host: str) -> Proxy | None:
         """The proxy to reach `host` by, or None for the direct way."""
         return None if any(_is_exempt(host, entry) for entry in self._exempt) else self._proxy
 
 
-def network_of(settings: Settings, environ: Mapping[str, str]) -> Network:
+def network_of(configured: Mapping[str, str | None], environ: Mapping[str, str]) -> Network:
     """What settings and environment say together.
+
+    Args:
+        configured: ``network`` of config.json: httpsProxy, noProxy, caFile; None or absent is "as the environment".
+        environ: the environment.
 
     Raises:
         ProviderError: family ``settings``: a proxy URL that cannot be used, or a CA file that is not there.
     """
-    address = settings.https_proxy
+    address = configured.get("httpsProxy")
     if address is None:
         address = environ.get("HTTPS_PROXY") or environ.get("https_proxy") or ""
-    exempt = settings.no_proxy
+    exempt = configured.get("noProxy")
     if exempt is None:
         exempt = environ.get("NO_PROXY") or environ.get("no_proxy") or ""
     entries = [entry.strip().lower() for entry in exempt.split(",") if entry.strip()]
-    return Network(parse_proxy(address) if address else None, entries, _ca_file(settings.ca_file, environ))
+    return Network(parse_proxy(address) if address else None, entries, _ca_file(configured.get("caFile"), environ))
 
 
 def parse_proxy(address: str) -> Proxy:

@@ -14,6 +14,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+DEFAULT_UNIVERSE = "googleapis.com"
+
 _LOWER = "abcdefghijklmnopqrstuvwxyz"
 _HOST = frozenset(_LOWER + "0123456789-")
 _PATH = frozenset(_LOWER + "0123456789._-/")
@@ -122,17 +124,18 @@ def check_registry(text: str, universe_domain: str) -> None:
     labels = host.split(".")
     if not all(label and _HOST.union("*").issuperset(label) for label in labels):
         raise ValueError("is not a host glob of lower-case labels, digits, - and *")
-    if not _is_google(host, universe_domain):
+    if not is_google(host, universe_domain):
         raise ValueError(
             "reaches outside Google's registries (*.pkg.dev, gcr.io, *.gcr.io and the configured universe)"
         )
 
 
-def _is_google(host: str, universe_domain: str) -> bool:
+def is_google(host: str, universe_domain: str = DEFAULT_UNIVERSE) -> bool:
+    """Is the host, or every host of the glob, one of Google's registries?"""
     if host == "gcr.io":
         return True
     suffixes = [".pkg.dev", ".gcr.io"]
-    if universe_domain != "googleapis.com":
+    if universe_domain != DEFAULT_UNIVERSE:
         suffixes.append("." + universe_domain)
     return any(host.endswith(suffix) for suffix in suffixes)
 

@@ -19,10 +19,10 @@ from credprovider.world import DEFAULT_CONFIG
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from typing import Any
 
-    from credprovider.state import StateDirectory
+    from credprovider.state import Lock, StateDirectory
     from credprovider.world import World
 
 #: Variables that settings may draw from; any change of one makes the plan void.
@@ -35,6 +35,9 @@ VARIABLES = (
 )
 
 _FILE_LIMIT = 256 << 10
+#: How long another process's validation is waited for; it takes a tenth of a second on an idle machine.
+_VALIDATION_SECONDS = 2.0
+_POLL_SECONDS = 0.01
 _REMEDY = "compare with the settings reference in README.md"
 
 
@@ -108,25 +111,62 @@ class Sources:
         return None
 
 
-def load_settings(world: World, state: StateDirectory | None) -> Settings:
+def load_settings(
+    world: World, state: StateDirectory | None, *, before_validation: Callable[[], None] = lambda: None
+) -> Settings:
     """The settings of `world.config`, by the plan when it still stands, else validated anew.
+
+    Args:
+        world: the machine.
+        state: where the plan is kept, if anywhere.
+        before_validation: run when validation is about to take its time.
 
     Raises:
         ProviderError: family ``settings``, naming the file and the field.
     """
-    name = f"plan-{digest(world.config)}.json"
-    if state is not None:
-        known = _standing_plan(world, state.read(name))
-        if known is not None:
-            return Settings(known)
+    key = digest(world.config)
+    plan, lock = _standing_plan_or_lock(world, state, key) if state is not None else (None, None)
+    try:
+        if plan is not None:
+            return Settings(plan)
+        return _validate(world, state, key, before_validation)
+    finally:
+        if lock is not None:
+            lock.release()
+
+
+def _validate(world: World, state: StateDirectory | None, key: str, before_validation: Callable[[], None]) -> Settings:
+    before_validation()
     from credprovider.settings_plan import compile_plan  # noqa: PLC0415 - pydantic, needed once per change of settings
 
     sources = Sources(world)
     plan = compile_plan(world, sources)
     if state is not None and plan["cache_enabled"]:
         record = {"product": __version__, "plan": plan, "files": sources.files, "variables": _variables(world.environ)}
-        state.write(name, record)
+        state.write(f"plan-{key}.json", record)
     return Settings(plan)
+
+
+def _standing_plan_or_lock(world: World, state: StateDirectory, key: str) -> tuple[dict[str, Any] | None, Lock | None]:
+    """The plan; or the right to make it, as a burst of processes needs one validation and not fifty.
+
+    Both are None when another process takes long over it, or locks cannot be had: then everybody validates.
+    """
+    until = world.boottime() + _VALIDATION_SECONDS
+    while True:
+        plan = _standing_plan(world, state.read(f"plan-{key}.json"))
+        if plan is not None:
+            return plan, None
+        try:
+            lock = state.try_lock(f"lock-plan-{key}")
+        except OSError:
+            return None, None
+        if lock is not None:
+            # The one before us may have finished between our look and our lock.
+            return _standing_plan(world, state.read(f"plan-{key}.json")), lock
+        if world.boottime() > until:
+            return None, None
+        world.sleep(_POLL_SECONDS)
 
 
 def _standing_plan(world: World, record: dict[str, Any] | None) -> dict[str, Any] | None:

@@ -12,7 +12,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
-from credprovider.endpoints import DEFAULT_UNIVERSE, is_domain
+from credprovider.endpoints import is_domain
+from credprovider.registries import DEFAULT_UNIVERSE
 from credprovider.settings import settings_error
 from credprovider.strict_json import loads
 
