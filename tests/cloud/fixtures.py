@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.cloud.control import CloudProcess
 from tests.cloud.core import inside
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def start() -> Iterator[CloudProcess]:
+    """A cloud in a process of its own; outside of its namespace a failure, not a skip."""
+    if not inside():
+        how = "run the tests by ./dev test, or pytest by tests/cloud/enter"
+        pytest.fail(f"this test needs the namespace of the loopback cloud: {how}", pytrace=False)
+    with CloudProcess() as process:
+        yield process
+
 
 @pytest.fixture(scope="session")
 def cloud_process() -> Iterator[CloudProcess]:
-    """The session's cloud, in a process of its own; a failure, not a skip, outside of its namespace."""
-    if not inside():
-        pytest.fail(
-            "needs the loopback cloud's namespace: run the tests by ./dev test, or by tests/cloud/enter", pytrace=False
-        )
-    with CloudProcess() as process:
-        yield process
+    """The session's cloud."""
+    yield from start()
 
 
 @pytest.fixture
