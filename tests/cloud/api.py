@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 from tests.cloud.tls import CA_FILE
@@ -72,6 +73,15 @@ class CloudApi:
     def calls(self, hop: str | None = None) -> list[dict[str, Any]]:
         """Requests seen: time, hop, host, method, target, path, query, headers, body, form, json, status, fault."""
         return list(self._do("calls", hop=hop))
+
+    def wait_for_calls(self, hop: str, count: int = 1, seconds: float = 20.0) -> list[dict[str, Any]]:
+        """The requests to a hop, as soon as there are that many; TimeoutError if that takes too long."""
+        end = time.monotonic() + seconds
+        while len(found := self.calls(hop)) < count:
+            if time.monotonic() > end:
+                raise TimeoutError(f"{len(found)} of {count} calls to {hop} within {seconds:g} s")
+            time.sleep(0.01)
+        return found
 
     def connections(self, hop: str | None = None) -> list[dict[str, Any]]:
         """Connections accepted: time, hop, host; more than `calls` when a client connects and asks nothing."""

@@ -77,6 +77,10 @@ class Faults:
             raise ValueError(f"{kind} takes {sorted(KINDS[kind])}, not {sorted(unknown)}")
         if kind in SWITCHES and times is not None:
             raise ValueError(f"{kind} lasts until cleared: nothing of the client is seen that could be counted")
+        if kind == "status" and "status" not in options:
+            raise ValueError("status needs the option status=NUMBER")
+        if kind == "dns" and any(place.host == place.address for place in places(target)):
+            raise ValueError(f"{target} is reached by its address, no name is looked up")
         places(target)
         fault = Fault(kind, times, options)
         with self._lock:

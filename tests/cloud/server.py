@@ -114,8 +114,8 @@ class Server:
                 threading.Thread(target=self._guarded, args=(connection,), name=self.place.host, daemon=True).start()
 
     def _guarded(self, connection: socket.socket) -> None:
-        """A client may leave at any moment; that is its right, and often the test."""
-        with suppress(OSError, BadRequest, ValueError):
+        """A client may leave at any moment; that is its right, and often the test. Errors of ours go to stderr."""
+        with suppress(OSError):
             self._serve(connection)
         with suppress(OSError):
             connection.close()
@@ -148,13 +148,19 @@ class Server:
 
     def _converse(self, connection: socket.socket) -> None:
         reader = Reader(connection, self.place.hop, self.place.host)
-        while (request := reader.next()) is not None:
+        while True:
+            try:
+                request = reader.next()
+            except BadRequest as error:
+                return connection.sendall(_bad_request(error))
+            if request is None:
+                return None
             entry = self._shared.log.call(request)
             fault = self._shared.faults.take(request.hop, request.host, request.target)
             entry["fault"] = fault.kind if fault is not None else None
             self._pause()
             if not self._respond(connection, request, fault, entry):
-                return
+                return None
 
     def _respond(self, connection: socket.socket, request: Request, fault: Fault | None, entry: dict[str, Any]) -> bool:
         """Sends the answer; False when the connection is over."""
@@ -213,6 +219,11 @@ def _reset(connection: socket.socket) -> None:
     """Ends with RST instead of FIN."""
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     connection.close()
+
+
+def _bad_request(error: BadRequest) -> bytes:
+    answer = Answer(400, {"Content-Type": "text/plain"}, str(error).encode())
+    return answer.head(time.time(), length=len(answer.body), close=True) + answer.body
 
 
 def _misdirected(request: Request) -> Answer:

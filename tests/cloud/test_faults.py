@@ -138,13 +138,15 @@ def test_a_fault_can_be_for_one_host_or_path_only(cloud: CloudApi) -> None:
         ("sts", "nosuch", None, {}),
         ("sts", "drip", None, {"bytes": 1}),
         ("sts", "refused", 1, {}),
+        ("sts", "status", None, {}),
+        ("imds", "dns", None, {}),
     ],
-    ids=["hop", "kind", "option", "uncountable"],
+    ids=["hop", "kind", "option", "uncountable", "no status", "no name"],
 )
 def test_impossible_orders_are_refused(
     cloud: CloudApi, hop: str, kind: str, times: int | None, options: dict[str, Any]
 ) -> None:
-    with pytest.raises(ValueError, match=r"no hop|no fault|takes|lasts until"):
+    with pytest.raises(ValueError, match=r"no hop|no fault|takes|lasts until|needs the option|no name"):
         cloud.fault(hop, kind, times, **options)
 
 
@@ -185,6 +187,23 @@ def test_round_trips_are_counted_from_connection_to_answer(cloud: CloudApi) -> N
     Talk(cloud).request("https://sts.googleapis.com/v1/token")
     # Three at least: TCP, TLS, request. No upper bound: the machine may be busy.
     assert time.monotonic() - start >= 0.15
+
+
+@pytest.mark.parametrize(
+    "sent", [b"nonsense\r\n\r\n", b"GET / HTTP/1.1\r\nContent-Length: x\r\n\r\n", b"GET / HTTP/1.1\r\n: x\r\n\r\n"]
+)
+def test_what_is_no_request_is_refused(cloud: CloudApi, sent: bytes) -> None:
+    with socket.create_connection(("169.254.169.254", 80)) as connection:
+        connection.sendall(sent)
+        assert connection.recv(4096).startswith(b"HTTP/1.1 400 ")
+    assert cloud.calls() == []
+
+
+def test_waiting_for_calls_ends_when_they_are_there_or_never_come(cloud: CloudApi) -> None:
+    Talk(cloud).imds()
+    assert [call["status"] for call in cloud.wait_for_calls("imds")] == [200]
+    with pytest.raises(TimeoutError, match="1 of 2"):
+        cloud.wait_for_calls("imds", 2, seconds=0.05)
 
 
 def test_another_name_in_the_host_header_is_not_served(cloud: CloudApi) -> None:

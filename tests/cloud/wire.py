@@ -135,7 +135,7 @@ class Reader:
         if found.get("transfer-encoding", "").lower() == "chunked":
             body = self._chunked()
         else:
-            body = self._exactly(int(found.get("content-length", "0")))
+            body = self._exactly(_number(found.get("content-length", "0"), 10))
         return Request(self._hop, self._host, parts[0], parts[1], tuple(headers), body)
 
     def _more(self) -> bool:
@@ -166,9 +166,16 @@ class Reader:
     def _chunked(self) -> bytes:
         body = b""
         while True:
-            size = int((self._until(b"\r\n") or b"").split(b";")[0], 16)
+            size = _number((self._until(b"\r\n") or b"").split(b";")[0].decode("latin-1"), 16)
             body += self._exactly(size)
             if self._exactly(2) != b"\r\n":
                 raise BadRequest("chunk")
             if size == 0:
                 return body
+
+
+def _number(text: str, base: int) -> int:
+    try:
+        return int(text, base)
+    except ValueError:
+        raise BadRequest("no number") from None
