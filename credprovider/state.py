@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from typing import Any
 
 _RECORD_LIMIT = 64 << 10
+#: Bytes that most records stay below.
+_PROBE_SIZE = 4 << 10
 
 #: Seconds after which a record or lock nobody touched is swept away; longer than any Google token lives (12 h).
 _STALE_SECONDS = 13 * 3600
@@ -106,6 +108,13 @@ class StateDirectory:
             self.remove(temporary)
             return False
         return True
+
+    def has_room(self) -> bool:
+        """Would the folder take a record now? Found out by writing one, for no question to the kernel answers it."""
+        name = f"token-none.{os.getpid()}"
+        taken = self.write(name, {"room": "." * _PROBE_SIZE})
+        self.remove(name)
+        return taken
 
     def remove(self, name: str) -> None:
         """Take a record away, if it is there."""

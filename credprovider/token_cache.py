@@ -104,13 +104,13 @@ class TokenCache:
         failure = self._remembered_failure(now)
         if failure is not None:
             return self._keep_or_raise(known, failure)
-        return self._exchange_once(exchange, deadline, now)
+        return self._exchange_once(exchange, deadline, known)
 
-    def _exchange_once(self, exchange: Callable[[], Grant], deadline: Deadline, since: float) -> Answered:
+    def _exchange_once(self, exchange: Callable[[], Grant], deadline: Deadline, before: Grant | None) -> Answered:
         while True:
             lock = self._try_lock()
             try:
-                settled = self._settled(since)
+                settled = self._settled(before)
                 if settled is not None:
                     return settled
                 if lock is not None:
@@ -120,25 +120,36 @@ class TokenCache:
                     lock.release()
             if not deadline.left():
                 cause = "another process has been exchanging all the time"
-                raise ProviderError("deadline-waiting", "deadline", "cache", cause, "see its line in the kubelet's log")
+                remedy = "see its line in the kubelet's log"
+                error = ProviderError("deadline-waiting", "deadline", "cache", cause, remedy)
+                return self._keep_or_raise(before, error)
             self._world.sleep(_POLL_SECONDS)
 
     def _try_lock(self) -> Lock | _NoLock | None:
-        """The right to exchange; None while another process has it. Where locks cannot be had, everybody has it."""
+        """The right to exchange; None while another process has it. Where it would bring nothing, everybody has it."""
         if self._state is None:
             return _NoLock()
         try:
-            return self._state.try_lock(self._lock)
+            lock = self._state.try_lock(self._lock)
         except OSError:
             return _NoLock()
+        if lock is not None and not self._state.has_room():
+            # Nobody would find what this process reaches; behind a lock all would exchange one after the other.
+            lock.release()
+            return _NoLock()
+        return lock
 
-    def _settled(self, since: float) -> Answered | None:
-        """What another process reached after boottime `since`."""
+    def _settled(self, before: Grant | None) -> Answered | None:
+        """What another process reached since this one read `before` and found no failure to respect.
+
+        Told by difference, not by time: a record is stamped a moment before others can see it.
+        """
         now = self._world.boottime()
         known = self._read_grant()
-        if known is not None and known.stored_at >= since and known.left(now) > USABLE_SECONDS:
+        is_new = known is not None and (before is None or known.stored_at != before.stored_at)
+        if known is not None and is_new and known.left(now) > USABLE_SECONDS:
             return Answered(known, "waited", known.cache_seconds(now))
-        failure = self._remembered_failure(now, since)
+        failure = self._remembered_failure(now)
         return None if failure is None else self._keep_or_raise(known, failure)
 
     def _exchange(self, exchange: Callable[[], Grant]) -> Answered:
@@ -202,29 +213,23 @@ class TokenCache:
             {"boot": self._world.boot_id, "stored_at": now, "until": now + wait, "pause": pause, "error": fields},
         )
 
-    def _remembered_failure(self, now: float, since: float = 0.0) -> ProviderError | None:
+    def _remembered_failure(self, now: float) -> ProviderError | None:
         record = self._state.read(self._failure) if self._state is not None else None
         if record is None or record.get("boot") != self._world.boot_id:
             return None
         until, stored_at, fields = record.get("until"), record.get("stored_at"), record.get("error")
-        if not (
-            _is_number(until)
-            and _is_number(stored_at)
-            and isinstance(fields, dict)
-            and set(fields) == set(_ERROR_FIELDS)
-        ):
+        if not (_is_number(until) and _is_number(stored_at) and _is_failure(fields)):
             return None
-        if (
-            not (since <= stored_at <= now < until <= stored_at + _LONGEST_RETRY_AFTER)
-            or fields["family"] not in _REMEMBERED_FAMILIES
-        ):
+        if not stored_at <= now < until <= stored_at + _LONGEST_RETRY_AFTER:
             return None
         error = ProviderError(**fields)
-        error.cause += f" (failed {now - stored_at:.0f} s ago; asked again in {until - now:.0f} s)"
+        cause = error.cause.rstrip(".")
+        error.cause = f"{cause} (failed {now - stored_at:.0f} s ago; asked again in {until - now:.0f} s)"
         return error
 
 
-_ERROR_FIELDS = ("code", "family", "hop", "cause", "remedy", "status", "service_error", "claims", "trace")
+_ERROR_TEXTS = ("code", "family", "hop", "cause", "remedy")
+_ERROR_FIELDS = (*_ERROR_TEXTS, "status", "service_error", "claims", "trace")
 
 
 def is_presentable(token: str) -> bool:
@@ -233,4 +238,18 @@ def is_presentable(token: str) -> bool:
 
 
 def _is_number(value: object) -> TypeGuard[float]:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    """A number that can be calculated with: JSON also has integers too long for a float."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e15
+
+
+def _is_failure(fields: object) -> TypeGuard[dict[str, Any]]:
+    """Are these the arguments of a `ProviderError`, as `_remember` wrote them?"""
+    return (
+        isinstance(fields, dict)
+        and set(fields) == set(_ERROR_FIELDS)
+        and all(isinstance(fields[name], str) for name in _ERROR_TEXTS)
+        and fields["family"] in _REMEMBERED_FAMILIES
+        and (fields["status"] is None or _is_number(fields["status"]))
+        and (fields["service_error"] is None or isinstance(fields["service_error"], str))
+        and all(isinstance(fields[name], dict) for name in ("claims", "trace"))
+    )
