@@ -28,7 +28,7 @@ Settings that work, with the kubelet's request beside them, one folder per ident
 
 Try, with PLUGIN=dist/{program}/{program}:
 
-    export SSL_CERT_FILE={folder}/ca.pem
+    export SSL_CERT_FILE={folder}/ca.pem CURL_CA_BUNDLE={folder}/ca.pem
     $PLUGIN --config {folder}/{mode}/config.json < {folder}/{mode}/request.json
     curl -sS https://us-docker.pkg.dev/v2/ -D -
     curl -sS -H Metadata:true 'http://169.254.169.254/metadata/identity/oauth2/token?api-version=2018-02-01&resource={resource}&client_id={client}'
@@ -82,7 +82,8 @@ _INITIAL_USER_NAMESPACE = 0xEFFFFFFD
 
 def _shell(cloud: Cloud) -> int:
     """An interactive shell that ignores our blocked signals."""
-    environment = {**os.environ, "SSL_CERT_FILE": str(cloud.ca_file), "PS1": "cloud$ "}
+    authority = str(cloud.ca_file)
+    environment = {**os.environ, "SSL_CERT_FILE": authority, "CURL_CA_BUNDLE": authority, "PS1": "cloud$ "}
     shell = os.environ.get("SHELL", "/bin/sh")
 
     def unblock() -> None:

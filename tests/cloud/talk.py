@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import ssl
 import urllib.error
@@ -17,6 +18,7 @@ from tests.cloud.world import IAM_SCOPE, JWT_TYPE, READ_ONLY
 if TYPE_CHECKING:
     from tests.cloud.api import CloudApi
 
+_REGISTRY = "us-docker.pkg.dev"
 _METADATA = "http://169.254.169.254/metadata/identity/oauth2/token"
 
 
@@ -44,7 +46,7 @@ class Reply:
 
 
 class Talk:
-    """Requests with working defaults; keyword arguments replace or, with None, remove single parameters."""
+    """Requests with working defaults; keyword arguments (`__` for `-`) replace or, with None, remove parameters."""
 
     def __init__(self, cloud: CloudApi) -> None:
         self._cloud, self._world = cloud, cloud.world
@@ -113,6 +115,16 @@ class Talk:
     def federated_token(self, scope: str = IAM_SCOPE) -> str:
         """A federated Google token for the managed identity."""
         return str(self.sts(self.identity_token(), scope=scope).json["access_token"])
+
+    def registry_token_reply(self, name: str) -> Reply:
+        """Artifact Registry's token endpoint, as the managed identity."""
+        credential = base64.b64encode(f"oauth2accesstoken:{self.federated_token(READ_ONLY)}".encode()).decode()
+        query = urllib.parse.urlencode({"service": _REGISTRY, "scope": f"repository:{name}:pull"})
+        return self.request(f"https://{_REGISTRY}/v2/token?{query}", headers={"Authorization": f"Basic {credential}"})
+
+    def registry_token(self, name: str) -> str:
+        """A bearer token for pulling one image."""
+        return str(self.registry_token_reply(name).json["token"])
 
 
 def forged(token: str, other: str) -> str:
