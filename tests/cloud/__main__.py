@@ -24,7 +24,11 @@ def main() -> int:
     arguments = parser.parse_args()
     # Whoever runs the process decides when it ends: signals reach all threads' process, one thread waits for them.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
-    folder = arguments.state or Path(tempfile.mkdtemp(prefix="cloud."))
+    with tempfile.TemporaryDirectory(prefix="cloud.") as spare:
+        return _serve(arguments, arguments.state or Path(spare))
+
+
+def _serve(arguments: argparse.Namespace, folder: Path) -> int:
     with Cloud(folder) as cloud:
         if arguments.real_registry:
             cloud.core.run_real_registry()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,7 @@ class Core:
     def __init__(self, folder: Path | None = None) -> None:
         if not inside():
             raise RuntimeError("the loopback cloud runs inside its namespace only: tests/cloud/enter COMMAND")
+        self._spare = folder is None
         self.folder = folder or Path(tempfile.mkdtemp(prefix="cloud."))
         self.folder.mkdir(parents=True, exist_ok=True)
         self.state = State()
@@ -85,6 +87,8 @@ class Core:
         self._names.close()
         if self._distribution is not None:
             self._distribution.close()
+        if self._spare:
+            shutil.rmtree(self.folder, ignore_errors=True)
 
     def run_real_registry(self) -> None:
         """Puts Debian's docker-registry behind Artifact Registry's gate; RuntimeError where it is not installed."""
