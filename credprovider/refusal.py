@@ -72,7 +72,7 @@ class Refusal:
     def service_error(self) -> str | None:
         """The machine code that tells most, if it has the form of one."""
         code = f"AADSTS{self.aadsts}" if self.aadsts else self.google or self.error
-        return code if _SERVICE_CODE.fullmatch(code) and not has_token_mark(code) else None
+        return code if _SERVICE_CODE.fullmatch(code) and is_harmless(code) else None
 
     def _read(self, document: Mapping[str, Any]) -> str:
         """Take in the codes; return the description."""
