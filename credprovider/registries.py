@@ -19,10 +19,11 @@ DEFAULT_UNIVERSE = "googleapis.com"
 _LOWER = "abcdefghijklmnopqrstuvwxyz"
 _HOST = frozenset(_LOWER + "0123456789-")
 _PATH = frozenset(_LOWER + "0123456789._-/")
+_IPV6 = frozenset("0123456789abcdef:.")
 _UPPER = frozenset(_LOWER.upper())
 
-#: Longest repository name that the distribution reference grammar allows, in characters.
-_NAME_LIMIT = 255
+#: Longest repository name, in characters: the distribution reference grammar counts what follows the host.
+_PATH_LIMIT = 255
 
 
 class Image:
@@ -45,8 +46,9 @@ def parse_image(name: str) -> Image:
     """
     hint = f"send the repository name alone, as the kubelet does; `{PROGRAM} request IMAGE` makes it from a pod's image"
     authority, slash, path = name.partition("/")
-    if len(name) > _NAME_LIMIT:
-        raise bad_request("request-image-too-long", f"field image is longer than {_NAME_LIMIT} characters", hint)
+    if len(path) > _PATH_LIMIT:
+        cause = f"field image has more than {_PATH_LIMIT} characters after the host"
+        raise bad_request("request-image-too-long", cause, hint)
     if "@" in name:
         raise bad_request("request-image-invalid", "field image holds an @: a digest, or a user before the host", hint)
     if not slash or not path or not ("." in authority or ":" in authority or authority == "localhost"):
@@ -58,19 +60,23 @@ def parse_image(name: str) -> Image:
     if not _UPPER.isdisjoint(host):
         cause = "field image has an upper-case host; the kubelet compares hosts by case, so no credential would be used"
         raise bad_request("request-image-upper-case", cause, "write the registry host in lower case in the pod's image")
-    if host.startswith("[") and host.endswith("]"):
-        return Image(host, port, "/" + path)
-    if not host or not _HOST.union(".").issuperset(host) or (port and not port.isdigit()):
+    if not _is_host(host) or (":" in authority.rpartition("]")[2] and not (port.isascii() and port.isdigit())):
         raise bad_request("request-image-invalid", "field image has a registry host that is no host name", hint)
     return Image(host, port, "/" + path)
 
 
 def _split_port(authority: str) -> tuple[str, str]:
-    if authority.startswith("["):
-        host, bracket, rest = authority.partition("]")
-        return host + bracket, rest.removeprefix(":")
-    host, _, port = authority.partition(":")
+    """Host and port; an IPv6 literal has colons of its own, in brackets."""
+    if ":" not in authority or authority.endswith("]"):
+        return authority, ""
+    host, _, port = authority.rpartition(":")
     return host, port
+
+
+def _is_host(host: str) -> bool:
+    if host.startswith("["):
+        return host.endswith("]") and ":" in host and _IPV6.issuperset(host[1:-1])
+    return all(label and _HOST.issuperset(label) for label in host.split("."))
 
 
 class Registry:
@@ -111,7 +117,7 @@ def check_registry(text: str, universe_domain: str) -> None:
         raise ValueError("has a scheme; write the host alone")
     authority, slash, path = text.partition("/")
     host, colon, port = authority.partition(":")
-    if colon and not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
+    if colon and not _is_port(port):
         raise ValueError("has a port that is no port")
     if "*" in path:
         raise ValueError("has a star after the host, which the kubelet takes literally and never matches")
@@ -128,6 +134,11 @@ def check_registry(text: str, universe_domain: str) -> None:
         raise ValueError(
             "reaches outside Google's registries (*.pkg.dev, gcr.io, *.gcr.io and the configured universe)"
         )
+
+
+def _is_port(text: str) -> bool:
+    # The kubelet compares ports as text: 0443 would never match.
+    return len(text) < 6 and text.isascii() and text.isdigit() and text[0] != "0" and int(text) < 65536
 
 
 def is_google(host: str, universe_domain: str = DEFAULT_UNIVERSE) -> bool:
