@@ -1,0 +1,1 @@
+"""The core: everything between the request on stdin and the first socket."""
