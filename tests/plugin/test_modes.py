@@ -41,7 +41,7 @@ def _first_token(cloud: CloudApi, setting: Setting) -> str:
     return setting.token or last_token(cloud, "imds")
 
 
-# --- what is not ours --------------------------------------------------------------------------------------------
+# --- what is not ours -------------------------------------------------------------------------------------------------
 
 FOREIGN = [
     "docker.io/library/nginx",
@@ -87,7 +87,7 @@ def test_repository_beside_the_path_prefix_is_foreign(ask: Runner, settings: Set
     assert cloud.calls() == []
 
 
-# --- the ten modes -----------------------------------------------------------------------------------------------
+# --- the ten modes ----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("author", ["guide", "gcloud"])
@@ -181,7 +181,7 @@ def _assert_metrics(call: dict[str, Any], rest: str) -> None:
     assert re.fullmatch(rf"gl-python/\S+ auth/\S+ {rest}.*", call["headers"]["x-goog-api-client"])
 
 
-# --- Entra's three clouds ------------------------------------------------------------------------------------------
+# --- Entra's three clouds ---------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("told_by", ["settings", "AZURE_AUTHORITY_HOST"])
@@ -212,7 +212,7 @@ def test_entra_of_each_azure_cloud(
     assert call["form"]["scope"] == place.exchange_resource + "/.default"
 
 
-# --- where ids come from -----------------------------------------------------------------------------------------
+# --- where ids come from ----------------------------------------------------------------------------------------------
 
 
 def test_client_and_tenant_from_the_pods_annotations(ask: Runner, settings: SettingsFactory, cloud: CloudApi) -> None:
@@ -351,7 +351,7 @@ def test_token_in_a_field_of_a_json_file(ask: Runner, settings: SettingsFactory,
     _assert_good(ask(setting.request, setting.config), cloud, MODES_BY_NAME["token-file-direct"])
 
 
-# --- forms of request, registries and endpoints --------------------------------------------------------------------
+# --- forms of request, registries and endpoints -----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("version", ["v1", "v1beta1", "v1alpha1"])
@@ -431,7 +431,7 @@ def test_lifetime_and_quota_project_of_the_vendors_file(
     assert "config-lifetime/true" in only_call(cloud, "sts")["headers"]["x-goog-api-client"]
 
 
-# --- the cache -----------------------------------------------------------------------------------------------------
+# --- the cache --------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", MODES_BY_NAME)
