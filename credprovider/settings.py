@@ -143,7 +143,7 @@ def _validate(world: World, state: StateDirectory | None, key: str, before_valid
     plan = compile_plan(world, sources)
     if state is not None and plan["cache_enabled"]:
         record = {"product": __version__, "plan": plan, "files": sources.files, "variables": _variables(world.environ)}
-        state.write(f"plan-{key}.json", record)
+        state.write(f"plan-{key}.json", _seal(record))
     return Settings(plan)
 
 
@@ -170,16 +170,33 @@ def _standing_plan_or_lock(world: World, state: StateDirectory, key: str) -> tup
 
 
 def _standing_plan(world: World, record: dict[str, Any] | None) -> dict[str, Any] | None:
-    if record is None or record.get("product") != __version__ or record.get("variables") != _variables(world.environ):
+    if record is None or not _is_whole(record) or world.config not in record["files"]:
         return None
-    files, plan = record.get("files"), record.get("plan")
-    if not isinstance(files, dict) or world.config not in files or not isinstance(plan, dict):
+    if record["product"] != __version__ or record["variables"] != _variables(world.environ):
         return None
-    for path, known in files.items():
-        found = digest(read_trusted(path, world.euid)) if known is not None or os.path.exists(path) else None
-        if found != known:
-            return None
+    try:
+        for path, known in record["files"].items():
+            found = digest(read_trusted(path, world.euid)) if known is not None or os.path.exists(path) else None
+            if found != known:
+                return None
+    except ProviderError:
+        # A file may be gone because settings no longer name it; if they do, validation says what is wrong with it.
+        return None
+    plan: dict[str, Any] = record["plan"]
     return plan
+
+
+def _seal(record: dict[str, Any]) -> dict[str, Any]:
+    """The record with a digest of itself."""
+    return record | {"whole": digest(dumps(record))}
+
+
+def _is_whole(record: dict[str, Any]) -> bool:
+    """Is this, to the last byte, what `_seal` made?"""
+    try:
+        return record.pop("whole", None) == digest(dumps(record)) and "plan" in record
+    except RecursionError:
+        return False
 
 
 def _variables(environ: Mapping[str, str]) -> dict[str, str]:
@@ -199,6 +216,8 @@ def read_trusted(path: str, euid: int) -> bytes:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as error:
         raise settings_error("settings-unreadable", f"cannot read {path}: {os.strerror(error.errno or 0)}") from None
+    except ValueError:  # a zero byte, or half of a surrogate pair
+        raise settings_error("settings-unreadable", f"cannot read {path}: no file can have this name") from None
     try:
         _check_ownership(path, os.fstat(descriptor), euid)
         content = os.read(descriptor, _FILE_LIMIT + 1)
