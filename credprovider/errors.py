@@ -83,7 +83,8 @@ class ProviderError(Exception):
             facts.append(f"HTTP {self.status}")
         if self.service_error:
             facts.append(self.service_error)
-        text = f"{PROGRAM}: {self.code} [{' '.join(facts)}]: {self.cause.rstrip('.')}."
+        end = "" if self.cause.endswith((".", "?")) else "."
+        text = f"{PROGRAM}: {self.code} [{' '.join(facts)}]: {self.cause}{end}"
         if self.claims:
             text += " Token sent: " + ", ".join(f"{name}={value}" for name, value in self.claims.items()) + "."
         if self.trace:

@@ -41,7 +41,7 @@ class Hop:
     ) -> None:
         self._name = name
         self._transport = transport
-        self._facts = facts
+        self._facts = dict(facts)
         self._claims = claims or {}
         self._impersonated = impersonated
         self._transient = transient
@@ -52,6 +52,7 @@ class Hop:
         Raises:
             ProviderError: for any other answer, and for none.
         """
+        self._facts["endpoint"] = url[: url.index("/", len("https://")) + 1]
         try:
             reply = self._transport.send(method, url, headers, body, transient=self._transient)
         except Failure as failure:
