@@ -1,0 +1,1 @@
+"""Measures the built executable against its budgets, as ratios within one run; `./dev bench`."""
