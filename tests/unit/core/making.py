@@ -146,17 +146,20 @@ def refusal(world: World) -> ProviderError:
     return caught.value
 
 
+#: Of a token that lives for an hour from `Clock`'s start.
+PAYLOAD: dict[str, Any] = {
+    "iss": "https://issuer.example/",
+    "sub": "system:serviceaccount:apps:puller",
+    "aud": "https://audience",
+    "exp": 1_800_003_600,
+}
+
+
 def jwt(
     payload: Any = None, *, header: str = "eyJhbGciOiJSUzI1NiJ9", signature: str = "c2lnbmF0dXJl", **claims: Any
 ) -> str:
     """A JWT that nobody signed. `payload` stands for the whole payload, `claims` change the usual ones."""
-    usual = {
-        "iss": "https://issuer.example/",
-        "sub": "system:serviceaccount:apps:puller",
-        "aud": "https://audience",
-        "exp": 1_800_003_600,
-    }
-    document = {**usual, **claims} if payload is None else payload
+    document = {**PAYLOAD, **claims} if payload is None else payload
     raw = document if isinstance(document, bytes) else json.dumps(document).encode()
     return f"{header}.{base64.urlsafe_b64encode(raw).decode().rstrip('=')}.{signature}"
 
