@@ -46,10 +46,17 @@ def _qualified_name(value: str) -> str:
     return value
 
 
-def _absolute(value: str) -> str:
-    if not value.startswith("/") or "\0" in value:
-        raise ValueError("is not an absolute path")
+def _path(value: str) -> str:
+    # NUL and half characters (a lone \ud800) would reach the kernel's door as an error of Python's.
+    if not value or not value.isprintable():
+        raise ValueError("is no path")
     return value
+
+
+def _absolute(value: str) -> str:
+    if not value.startswith("/"):
+        raise ValueError("is not an absolute path")
+    return _path(value)
 
 
 def _domain(value: str) -> str:
@@ -61,6 +68,7 @@ def _domain(value: str) -> str:
 Guid = Annotated[str, AfterValidator(_guid)]
 Printable = Annotated[str, AfterValidator(_printable)]
 AnnotationKey = Annotated[str, AfterValidator(_qualified_name)]
+Path = Annotated[str, AfterValidator(_path)]
 AbsolutePath = Annotated[str, AfterValidator(_absolute)]
 
 
@@ -159,7 +167,7 @@ class ConfigModel(_Model):
 
     # `$schema` lets editors find the schema; it has no meaning for us.
     schema_: str | None = Field(default=None, alias="$schema")
-    credential_config: str | None = Field(
+    credential_config: Path | None = Field(
         default=None,
         description="The vendor's external_account file, relative to this one."
         " Default: GOOGLE_APPLICATION_CREDENTIALS, else credential-config.json.",
@@ -205,7 +213,7 @@ def _explain(error: ValidationError) -> str:
         name = str(fault["loc"][-1])
         near = difflib.get_close_matches(name, _known_keys(fault["loc"][:-1]), n=1, cutoff=0.5)
         return f"unknown key {field}" + (f"; did you mean {near[0]}?" if near else "")
-    return f"{field}: {fault['msg']}"
+    return f"{field}: {fault['msg'].removeprefix('Value error, ')}"
 
 
 def _known_keys(location: tuple[int | str, ...]) -> list[str]:
