@@ -30,6 +30,7 @@ _IMPERSONATION_PATH = re.compile(
 )
 _FIELD = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 _IMDS_PATH = "/metadata/identity/oauth2/token"
+_AWS_FIELDS = ("environment_id", "region_url", "regional_cred_verification_url", "imdsv2_session_token_url")
 _SELECTORS = ("client_id", "object_id", "msi_res_id")
 
 
@@ -150,9 +151,9 @@ class ExternalAccount:
         url = self._file.service_account_impersonation_url
         if url is None:
             return None
-        parts = urllib.parse.urlsplit(url)
-        match = _IMPERSONATION_PATH.fullmatch(parts.path)
-        host = _https_host(url, parts.path)
+        _, slash, rest = url.removeprefix("https://").partition("/")
+        match = _IMPERSONATION_PATH.fullmatch(slash + rest)
+        host = _https_host(url, slash + rest)
         if match is None or host is None or not is_google_endpoint(host, "iamcredentials", self._universe):
             expected = f"https://iamcredentials.{self._universe}/v1/projects/-/serviceAccounts/NAME@PROJECT.iam.gserviceaccount.com:generateAccessToken"
             raise self._error("service_account_impersonation_url", f"is not {expected} or its regional or private form")
@@ -169,19 +170,29 @@ class ExternalAccount:
             self.source = "token-file"
             self.token_field = field if source.format.type == "json" else None
             return
-        parts = urllib.parse.urlsplit(source.url)
-        if (parts.scheme, parts.netloc, parts.path) != ("http", IMDS_HOST, _IMDS_PATH):
+        self._read_imds_url(source.url)
+
+    def _read_imds_url(self, url: str) -> None:
+        # The parts are taken apart here and the URL is made anew for the request; urlsplit forgives too much.
+        address, _, query = url.partition("?")
+        if address != f"http://{IMDS_HOST}{_IMDS_PATH}":
             raise self._error(
                 "credential_source.url", f"is not http://{IMDS_HOST}{_IMDS_PATH}; no other URL source is used"
             )
-        query = urllib.parse.parse_qs(parts.query)
-        resource = query.get("resource", [""])
-        if len(resource) != 1 or not re.fullmatch(r"[!-~]{1,512}", resource[0]):
+        asked = urllib.parse.parse_qs(query, keep_blank_values=True)
+        if "#" in query or not asked.keys() <= {"api-version", "resource", *_SELECTORS}:
+            raise self._error(
+                "credential_source.url", f"asks IMDS for more than resource and one of {', '.join(_SELECTORS)}"
+            )
+        if not all(len(values) == 1 and re.fullmatch(r"[ -~]{1,512}", values[0]) for values in asked.values()):
+            raise self._error("credential_source.url", "has a parameter that is repeated, empty or not printable")
+        resource = asked.get("resource", [""])[0]
+        if not resource or " " in resource:
             raise self._error("credential_source.url", "asks IMDS for no resource")
-        selectors = [[name, query[name][0]] for name in _SELECTORS if name in query]
+        selectors = [[name, asked[name][0]] for name in _SELECTORS if name in asked]
         if len(selectors) > 1:
             raise self._error("credential_source.url", "asks IMDS for several identities at once")
-        self.source, self.imds_resource = "managed-identity", resource[0]
+        self.source, self.imds_resource = "managed-identity", resource
         self.imds_selector = selectors[0] if selectors else None
 
 
@@ -233,9 +244,9 @@ def _refuse_by_name(path: str, document: object) -> None:
     source = document.get("credential_source")
     if not isinstance(source, dict):
         return
-    for field in ("executable", "certificate", "environment_id", "region_url", "regional_cred_verification_url"):
+    for field in ("executable", "certificate", *_AWS_FIELDS):
         if field in source:
-            kind = "executable" if field == "executable" else "certificate" if field == "certificate" else "AWS"
+            kind = "AWS" if field in _AWS_FIELDS else field
             raise settings_error(
                 "credential-config-source", f"{path}: credential_source.{field}: {kind} sources are never followed"
             )
