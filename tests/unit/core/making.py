@@ -14,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from credprovider.errors import ProviderError
+from credprovider.external_account import ExternalAccount, read_external_account
 from credprovider.settings import Sources
 from credprovider.settings_plan import compile_plan
 from credprovider.world import Limits, World
@@ -30,7 +31,9 @@ EXAMPLES = settings(
 PROGRAM = "azure-gar-credential-provider"
 
 CLIENT_ID = "22222222-2222-4222-8222-222222222222"
+OTHER_ID = "33333333-3333-4333-8333-333333333333"
 TENANT_ID = "11111111-1111-4111-8111-111111111111"
+EXCHANGE = "api://AzureADTokenExchange"
 POOL = "projects/123456789012/locations/global/workloadIdentityPools/acme-azure-pool/providers/acme-azure-provider"
 AUDIENCE = f"//iam.googleapis.com/{POOL}"
 TOKEN_AUDIENCE = f"https://iam.googleapis.com/{POOL}"
@@ -63,6 +66,11 @@ GCLOUD: dict[str, Any] = {
     },
     "token_info_url": "https://sts.googleapis.com/v1/introspect",
 }
+
+
+#: As gcloud writes it; the resource is not encoded.
+IMDS_URL = GCLOUD["credential_source"]["url"]
+VENDOR_PATH = "/etc/somewhere/credential-config.json"
 
 
 def changed(document: dict[str, Any], *path: str, to: Any = None) -> dict[str, Any]:
@@ -137,6 +145,17 @@ def compiled(world: World) -> dict[str, Any]:
     return compile_plan(world, Sources(world))
 
 
+def plan(folder: Path, config: dict[str, Any], vendor: dict[str, Any] | None = None, **environ: Any) -> dict[str, Any]:
+    """What these documents and this environment mean."""
+    settings_files(folder, config, vendor)
+    return compiled(make_world(folder, environ=environ))
+
+
+def identity(source: str, **block: Any) -> dict[str, Any]:
+    """A config.json of an identity block alone."""
+    return {"identity": {"source": source, **block}}
+
+
 def refusal(world: World) -> ProviderError:
     """The error that the world's settings end in; its line is one line."""
     with pytest.raises(ProviderError) as caught:
@@ -162,6 +181,23 @@ def jwt(
     document = {**PAYLOAD, **claims} if payload is None else payload
     raw = document if isinstance(document, bytes) else json.dumps(document).encode()
     return f"{header}.{base64.urlsafe_b64encode(raw).decode().rstrip('=')}.{signature}"
+
+
+def read_vendor(document: object, universe: str = "googleapis.com") -> ExternalAccount:
+    """A vendor's file of that content."""
+    content = document if isinstance(document, bytes) else json.dumps(document).encode()
+    return read_external_account(VENDOR_PATH, content, universe)
+
+
+def refused_vendor(document: object, universe: str = "googleapis.com") -> ProviderError:
+    """The error that a vendor's file of that content ends in."""
+    with pytest.raises(ProviderError) as caught:
+        read_vendor(document, universe)
+    error = caught.value
+    assert (error.family, error.exit_code) == ("settings", 3)
+    assert VENDOR_PATH in error.cause
+    assert error.line().isprintable()
+    return error
 
 
 def disown(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
