@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
+from pydantic.json_schema import GenerateJsonSchema
 
 from credprovider.endpoints import is_domain
 from credprovider.registries import DEFAULT_UNIVERSE
@@ -184,9 +185,17 @@ class ConfigModel(_Model):
     cache: CacheModel = CacheModel()
 
 
+class _Schema(GenerateJsonSchema):
+    def field_title_should_be_set(self, schema: object) -> bool:
+        """Never: an editor shows the key, and "Tenantid" is no title."""
+        del schema
+        return False
+
+
 def json_schema() -> dict[str, Any]:
     """The JSON Schema (2020-12) of config.json."""
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **ConfigModel.model_json_schema(by_alias=True)}
+    schema = ConfigModel.model_json_schema(by_alias=True, schema_generator=_Schema)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
 
 def parse_config(path: str, content: bytes) -> ConfigModel:
