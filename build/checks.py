@@ -29,13 +29,25 @@ WANTED = (
     "_internal/libcrypto.so.3",
     "_internal/libexpat.so.1",  # libpython's own dependency
     "_internal/libgcc_s.so.1",  # pydantic-core's: Rust unwinds its stack with it
+    "_internal/libmpdec.so.3",  # _decimal's, on Ubuntu 22.04
     "_internal/libpython3.*.so.1.0",
     "_internal/libssl.so.3",
     "_internal/libz.so.1",
+    "_internal/libzstd.so.1",  # libcrypto's, on Debian 13
     "_internal/pydantic_core/_pydantic_core.*.so",
     *(
         f"_internal/python3.*/lib-dynload/{module}.*.so"
-        for module in ("_contextvars", "_decimal", "_hashlib", "_json", "_ssl", "_typing", "_zoneinfo", "resource")
+        for module in (
+            "_contextvars",
+            "_decimal",
+            "_hashlib",
+            "_json",
+            "_opcode",
+            "_ssl",
+            "_typing",
+            "_zoneinfo",
+            "resource",
+        )
     ),
 )
 

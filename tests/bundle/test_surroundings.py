@@ -18,17 +18,7 @@ if TYPE_CHECKING:
 #: Flags of statvfs(3) that a remount in a user namespace has to repeat, and their names for mount(8).
 _LOCKED = {os.ST_NOSUID: "nosuid", os.ST_NODEV: "nodev", os.ST_NOEXEC: "noexec"}
 _NO_ENVIRONMENT: dict[str, str] = {}
-_C_LIBRARY = {
-    "ld-linux-x86-64",
-    "ld-linux-aarch64",
-    "libc",
-    "libdl",
-    "libm",
-    "libnss_dns",
-    "libpthread",
-    "libresolv",
-    "librt",
-}
+_C_LIBRARY = {"ld-linux-x86-64", "ld-linux-aarch64", "libc", "libdl", "libm", "libpthread", "libresolv", "librt"}
 
 
 def _mount_options(folder: Path, *wanted: str) -> str:
