@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from credprovider.network import Network
 
 _PROXY_ANSWER_LIMIT = 16 << 10
+#: Bytes of one answer with its head and chunk framing: a chunk of size -1 makes `http.client` read without end.
+_ANSWER_LIMIT = 512 << 10
 # X509_V_ERR_* of OpenSSL's x509_vfy.h.
 _VERIFY_FAILURES = {9: "tls-expired", 10: "tls-expired", 62: "tls-hostname", 64: "tls-hostname"}
 _UNTRUSTED = frozenset({2, 18, 19, 20, 21, 27})
@@ -99,14 +101,17 @@ class Opening:
         self._abandoned = False
         self._channel: socket.socket | None = None
         self._failure = Failure("unreachable")
-        threading.Thread(target=self._run, args=(connect, host), daemon=True).start()
+        try:
+            threading.Thread(target=self._run, args=(connect, host), daemon=True).start()
+        except RuntimeError:  # the limit of tasks is reached: then without the overlap, in this thread
+            self._run(connect, host)
 
     def _run(self, connect: Callable[[str], socket.socket], host: str) -> None:
         try:
             channel = connect(host)
         except Failure as failure:
             self._failure = failure
-        except (OSError, ValueError) as error:  # ValueError: a name that IDNA cannot encode
+        except Exception as error:  # noqa: BLE001 - what leaves a thread is a traceback on stderr
             self._failure = Failure(kind_of(error))
         else:
             with self._handover:
@@ -169,12 +174,17 @@ class _Reader(io.RawIOBase):
     def __init__(self, wire: Wire) -> None:
         super().__init__()
         self._wire = wire
+        self._room = _ANSWER_LIMIT
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
-        return self._wire.recv_into(memoryview(buffer))
+        received = self._wire.recv_into(memoryview(buffer))
+        self._room -= received
+        if self._room < 0:
+            raise Failure("oversize")
+        return received
 
 
 def _open(address: tuple[str, int], timeout: float) -> socket.socket:

@@ -156,7 +156,10 @@ def _exchange(
 def _read_body(response: http.client.HTTPResponse) -> bytes:
     content = b""
     while len(content) <= BODY_LIMIT:
-        piece = response.read(BODY_LIMIT + 1 - len(content))
+        try:
+            piece = response.read(BODY_LIMIT + 1 - len(content))
+        except ValueError:  # http.client takes a negative chunk size for one
+            raise Failure("not-http", response.status) from None
         if not piece:
             break
         content += piece
