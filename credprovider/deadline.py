@@ -47,7 +47,10 @@ def guard(on_timeout: Callable[[], None]) -> None:
     _signal.signal(_signal.SIGALRM, _signal.SIG_DFL)
     _signal.pthread_sigmask(_signal.SIG_UNBLOCK, [_signal.SIGALRM])
     _signal.setitimer(_signal.ITIMER_REAL, ALARM_SECONDS)
-    _thread.start_new_thread(_watch, (on_timeout,))
+    try:
+        _thread.start_new_thread(_watch, (on_timeout,))
+    except RuntimeError:  # the limit of tasks is reached; the timer is left
+        return
 
 
 def _watch(on_timeout: Callable[[], None]) -> None:
