@@ -44,7 +44,7 @@ class Dialer:
             )
             vendor = _object(read_trusted(vendor_file, self._world.euid))
             self._open(_hosts_of(config, vendor), self._network(config.get("network") or {}))
-        except (ProviderError, ValueError, TypeError, AttributeError, KeyError, OSError):
+        except (ProviderError, ValueError, TypeError, AttributeError, LookupError, OSError):
             self.close()
 
     def dial(self, settings: Settings) -> Transport:
