@@ -67,6 +67,9 @@ class StateDirectory:
             return None
         return cls(descriptor, euid)
 
+    def __del__(self) -> None:
+        os.close(self._descriptor)
+
     def read(self, name: str) -> dict[str, Any] | None:
         """A record, or None when it is absent, not ours or not whole."""
         try:
