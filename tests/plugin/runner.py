@@ -191,8 +191,9 @@ class Frozen:
         descriptor = os.pidfd_open(process.pid)
         try:
             # Its output fits into the pipes; read after its end, so that what it left in /proc can be looked at.
-            ended, _, _ = select.select([descriptor], [], [], KUBELET_LIMIT)
-            assert ended, "the kubelet would have killed it"
+            poller = select.poll()
+            poller.register(descriptor, select.POLLIN)
+            assert poller.poll(KUBELET_LIMIT * 1000), "the kubelet would have killed it"
             children = _faults_of_children(process.pid)
         finally:
             os.close(descriptor)
