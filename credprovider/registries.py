@@ -119,6 +119,8 @@ def check_registry(text: str, universe_domain: str) -> None:
     host, colon, port = authority.partition(":")
     if colon and not _is_port(port):
         raise ValueError("has a port that is no port")
+    if (slash + path).startswith(("/v1/", "/v2/")):
+        raise ValueError("has a path that begins with v1 or v2, which the kubelet drops: it would cover the whole host")
     if "*" in path:
         raise ValueError("has a star after the host, which the kubelet takes literally and never matches")
     if slash and not path:
