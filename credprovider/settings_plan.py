@@ -45,6 +45,9 @@ def compile_plan(world: World, sources: Sources) -> dict[str, Any]:
             check_registry(entry, config.universe_domain)
         except ValueError as error:
             raise settings_error("settings-registries", f"{path}: registries.{index} {error}") from None
+        if entry in config.registries[:index]:
+            # Each becomes a key of the answer, and the kubelet's strict decoder refuses an answer with a key twice.
+            raise settings_error("settings-registries", f"{path}: registries.{index} is there already")
     if config.network.https_proxy:
         parse_proxy(config.network.https_proxy)
     warnings: list[str] = []
@@ -158,6 +161,10 @@ def _selector(identity: IdentityModel, account: ExternalAccount, world: World, s
     """Which identity IMDS is asked for: exactly one parameter, as nodes normally have several identities."""
     client_id = identity.client_id or world.environ.get("AZURE_CLIENT_ID")
     if client_id:
+        if not GUID.fullmatch(client_id):
+            raise settings_error(
+                "settings-client-id", "AZURE_CLIENT_ID is no GUID", "correct it, or set identity.clientId"
+            )
         return ["client_id", client_id]
     if account.imds_selector:
         return account.imds_selector
