@@ -174,6 +174,8 @@ def _standing_plan(world: World, record: dict[str, Any] | None) -> dict[str, Any
         return None
     if record["product"] != __version__ or record["variables"] != _variables(world.environ):
         return None
+    if record["plan"].keys() != Settings.__annotations__.keys():  # another build of the same version made it
+        return None
     try:
         for path, known in record["files"].items():
             found = digest(read_trusted(path, world.euid)) if known is not None or os.path.exists(path) else None
