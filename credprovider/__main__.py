@@ -8,7 +8,7 @@ import os
 import sys
 
 from credprovider.errors import PROGRAM, ProviderError, one_line
-from credprovider.protocol import REQUEST_LIMIT
+from credprovider.protocol import REQUEST_LIMIT, bad_request
 from credprovider.world import DEFAULT_CONFIG, real_world
 
 TYPE_CHECKING = False
@@ -91,7 +91,10 @@ def _read_stdin() -> bytes:
     """All of stdin, up to one byte more than a request may have."""
     content = b""
     while len(content) <= REQUEST_LIMIT:
-        piece = os.read(0, REQUEST_LIMIT + 1 - len(content))
+        try:
+            piece = os.read(0, REQUEST_LIMIT + 1 - len(content))
+        except OSError as error:
+            raise bad_request("request-unreadable", f"stdin cannot be read: {os.strerror(error.errno or 0)}") from None
         if not piece:
             break
         content += piece
@@ -132,9 +135,14 @@ def _finish(outcome: _thread.LockType, stdout: bytes, stderr: str, code: int) ->
     outcome.acquire()
     try:
         _write(1, stdout)
+    except OSError as error:
+        cause = f"stdout does not take the answer: {os.strerror(error.errno or 0)}"
+        failure = bad_request("answer-unwritable", cause, "give it a pipe or a file with room, as the kubelet does")
+        stderr, code = failure.line() + "\n", failure.exit_code
+    try:
         _write(2, stderr.encode("utf-8", "replace"))
     except OSError:
-        os._exit(70)
+        os._exit(code or 70)
     os._exit(code)
 
 
