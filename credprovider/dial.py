@@ -43,7 +43,7 @@ class Dialer:
                 os.path.dirname(self._world.config), config.get("credentialConfig") or "credential-config.json"
             )
             vendor = _object(read_trusted(vendor_file, self._world.euid))
-            self._open(_hosts_of(config, vendor), self._network(config.get("network") or {}))
+            self._open(_hosts_of(config, vendor), self._network(_texts(config.get("network") or {})))
         except (ProviderError, ValueError, TypeError, AttributeError, LookupError, OSError):
             self.close()
 
@@ -67,16 +67,19 @@ class Dialer:
 
     def _open(self, hosts: list[str], network: Network) -> Transport:
         """The transport that was dialled already, if it was for the same; else a new one."""
-        from credprovider.endpoints import IMDS_HOST  # noqa: PLC0415
-        from credprovider.transport import Transport  # noqa: PLC0415 - OpenSSL and its kin: 25 ms
-
         if self._transport is not None and self._dialled == (hosts, network):
             return self._transport
         self.close()
-        self._transport = Transport({*hosts, IMDS_HOST}, network, self._deadline, self._world)
+        from credprovider.connection import Connector  # noqa: PLC0415
+
+        connector = Connector(network, self._deadline, self._world.limits.connect)
+        opened = {host: connector.begin(host) for host in hosts}
+
+        from credprovider.endpoints import IMDS_HOST  # noqa: PLC0415
+        from credprovider.transport import Transport  # noqa: PLC0415 - http.client and its kin: 20 ms
+
+        self._transport = Transport({*hosts, IMDS_HOST}, connector, opened, self._deadline, self._world)
         self._dialled = (hosts, network)
-        for host in hosts:
-            self._transport.warm(host)
         return self._transport
 
 
@@ -85,6 +88,13 @@ def _object(content: bytes) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise ValueError("not an object")
     return document
+
+
+def _texts(network: dict[str, Any]) -> dict[str, Any]:
+    """The object, if it holds texts and nulls alone: to `open`, a number would be a file that is open already."""
+    if not all(value is None or isinstance(value, str) for value in network.values()):
+        raise ValueError("not texts")
+    return network
 
 
 def _hosts_of(config: dict[str, Any], vendor: dict[str, Any]) -> list[str]:

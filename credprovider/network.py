@@ -61,32 +61,35 @@ def network_of(configured: Mapping[str, str | None], environ: Mapping[str, str])
     Raises:
         ProviderError: family ``settings``: a proxy URL that cannot be used, or a CA file that is not there.
     """
-    address = configured.get("httpsProxy")
+    name, address = "network.httpsProxy", configured.get("httpsProxy")
     if address is None:
-        address = environ.get("HTTPS_PROXY") or environ.get("https_proxy") or ""
+        name, address = "HTTPS_PROXY", environ.get("HTTPS_PROXY") or environ.get("https_proxy") or ""
     exempt = configured.get("noProxy")
     if exempt is None:
         exempt = environ.get("NO_PROXY") or environ.get("no_proxy") or ""
     entries = [entry.strip().lower() for entry in exempt.split(",") if entry.strip()]
-    return Network(parse_proxy(address) if address else None, entries, _ca_file(configured.get("caFile"), environ))
+    proxy = parse_proxy(name, address) if address else None
+    return Network(proxy, entries, _ca_file(configured.get("caFile"), environ))
 
 
-def parse_proxy(address: str) -> Proxy:
+def parse_proxy(name: str, address: str) -> Proxy:
     """Take a proxy URL apart.
+
+    Args:
+        name: where it was written, for the error.
+        address: the URL; a host and port alone will do.
 
     Raises:
         ProviderError: family ``settings``. The URL itself is not shown, it may hold a password.
     """
-    remedy = "write httpsProxy (or HTTPS_PROXY) as http://[USER:PASSWORD@]HOST:PORT"
+    remedy = "write it as http://[USER:PASSWORD@]HOST:PORT"
     try:
         parts = urllib.parse.urlsplit(address if "://" in address else "http://" + address)
         port = parts.port or 80
     except ValueError:
-        raise settings_error("settings-proxy", "the HTTPS proxy's URL cannot be read", remedy) from None
+        raise settings_error("settings-proxy", f"{name}: the HTTPS proxy's URL cannot be read", remedy) from None
     if parts.scheme != "http" or not parts.hostname:
-        raise settings_error(
-            "settings-proxy", "the HTTPS proxy must be reached by http:// (the tunnel through it is TLS)", remedy
-        )
+        raise settings_error("settings-proxy", f"{name}: a proxy is reached by http://; the tunnel is TLS", remedy)
     if parts.username is None:
         return Proxy((parts.hostname, port), None)
     password = urllib.parse.unquote(parts.password or "")

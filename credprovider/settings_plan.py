@@ -49,7 +49,7 @@ def compile_plan(world: World, sources: Sources) -> dict[str, Any]:
             # Each becomes a key of the answer, and the kubelet's strict decoder refuses an answer with a key twice.
             raise settings_error("settings-registries", f"{path}: registries.{index} is there already")
     if config.network.https_proxy:
-        parse_proxy(config.network.https_proxy)
+        parse_proxy(f"{path}: network.httpsProxy", config.network.https_proxy)
     warnings: list[str] = []
     return {
         **_identity(path, config, account, world, sources, warnings),
