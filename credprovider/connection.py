@@ -1,32 +1,31 @@
 """Opening sockets and reading from them under a deadline: name look-up, TCP, proxy tunnel, TLS; for `transport` alone.
 
 Connections are opened in threads, because a name look-up cannot be interrupted, and because opening them early hides
-their round trips behind work that has to be done anyway.
+their round trips behind work that has to be done anyway. For the same reason OpenSSL is loaded by whoever needs it
+first: the name is looked up and the first packet sent before.
 """
 
 from __future__ import annotations
 
-import base64
-import http.client
 import io
 import os
 import socket
 import threading
-
-# The bundle brings its own OpenSSL; the node's openssl.cnf may name modules (FIPS) of another build.
-os.environ["OPENSSL_CONF"] = "/dev/null"
-
-import ssl
+from binascii import b2a_base64
 
 from credprovider.deadline import Deadline
 from credprovider.endpoints import IMDS_HOST
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable
     from typing import Any
 
     from credprovider.network import Network
+
+# The bundle brings its own OpenSSL; the node's openssl.cnf may name modules (FIPS) of another build.
+os.environ["OPENSSL_CONF"] = "/dev/null"
 
 _PROXY_ANSWER_LIMIT = 16 << 10
 #: Bytes of one answer with its head and chunk framing: a chunk of size -1 makes `http.client` read without end.
@@ -82,6 +81,8 @@ class Connector:
             raise
 
     def _tls(self) -> ssl.SSLContext:
+        import ssl  # noqa: PLC0415
+
         with self._context_lock:
             if self._context is None:
                 # Not create_default_context: that honours SSLKEYLOGFILE, which would write out every session's keys.
@@ -209,9 +210,10 @@ def _open(address: tuple[str, int], timeout: float) -> socket.socket:
 
 def _open_tunnel(wire: Wire, host: str, authorization: str | None) -> None:
     """Ask a proxy for a tunnel (RFC 9110 section 9.3.6)."""
-    credentials = (
-        f"Proxy-Authorization: Basic {base64.b64encode(authorization.encode()).decode()}\r\n" if authorization else ""
-    )
+    credentials = ""
+    if authorization:
+        encoded = b2a_base64(authorization.encode(), newline=False).decode()
+        credentials = f"Proxy-Authorization: Basic {encoded}\r\n"
     wire.sendall(f"CONNECT {host}:443 HTTP/1.1\r\nHost: {host}:443\r\n{credentials}\r\n".encode("latin-1"))
     answer, byte = b"", bytearray(1)
     # Byte by byte on purpose: what follows the blank line belongs to TLS.
@@ -227,6 +229,9 @@ def _open_tunnel(wire: Wire, host: str, authorization: str | None) -> None:
 
 def kind_of(error: BaseException) -> str:
     """The kind of `Failure` that an exception stands for."""
+    import http.client  # noqa: PLC0415
+    import ssl  # noqa: PLC0415
+
     if isinstance(error, ssl.SSLCertVerificationError):
         return _VERIFY_FAILURES.get(error.verify_code, "tls-untrusted" if error.verify_code in _UNTRUSTED else "tls")
     kinds: tuple[tuple[type[BaseException], str], ...] = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import http.client
 import urllib.parse
 
-from credprovider.connection import Connector, Failure, Wire, kind_of
+from credprovider.connection import Failure, Wire, kind_of
 from credprovider.deadline import Deadline
 from credprovider.endpoints import IMDS_HOST
 
@@ -13,8 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from credprovider.connection import Opening
-    from credprovider.network import Network
+    from credprovider.connection import Connector, Opening
     from credprovider.world import World
 
 BODY_LIMIT = 64 << 10
@@ -50,25 +49,28 @@ class Reply:
 class Transport:
     """Sends requests to a fixed set of hosts, all under one deadline."""
 
-    def __init__(self, hosts: Iterable[str], network: Network, deadline: Deadline, world: World) -> None:
+    def __init__(
+        self,
+        hosts: Iterable[str],
+        connector: Connector,
+        opened: Mapping[str, Opening],
+        deadline: Deadline,
+        world: World,
+    ) -> None:
         """Prepare.
 
         Args:
             hosts: the only hosts that will be talked to; `IMDS_HOST` is talked to in plain HTTP and never by a proxy.
-            network: proxy and CA.
+            connector: opens connections.
+            opened: those that are under way, by host; each serves one request.
             deadline: the end of everything.
             world: clock, chance and limits.
         """
         self._hosts = frozenset(hosts)
-        self._connector = Connector(network, deadline, world.limits.connect)
+        self._connector = connector
+        self._opened = dict(opened)
         self._deadline = deadline
         self._world = world
-        self._warm: dict[str, Opening] = {}
-
-    def warm(self, host: str) -> None:
-        """Begin to open a connection that a later `send` will use."""
-        self._check(host)
-        self._warm[host] = self._connector.begin(host)
 
     def send(
         self,
@@ -112,9 +114,9 @@ class Transport:
 
     def close(self) -> None:
         """Give up connections that were opened and not needed."""
-        for opening in self._warm.values():
+        for opening in self._opened.values():
             opening.abandon()
-        self._warm.clear()
+        self._opened.clear()
 
     def _check(self, host: str) -> None:
         if host not in self._hosts:
@@ -122,7 +124,7 @@ class Transport:
 
     def _try(self, method: str, host: str, target: str, headers: Mapping[str, str], body: bytes | None) -> Reply:
         limits = self._world.limits
-        opening = self._warm.pop(host, None) or self._connector.begin(host)
+        opening = self._opened.pop(host, None) or self._connector.begin(host)
         channel = opening.wait(self._deadline.clip(limits.connect))
         deadline = Deadline(self._deadline.clip(limits.read))
         sent_at = self._world.boottime()
