@@ -1,0 +1,47 @@
+"""The kubelet's code of each minor as a fixture; these tests run when asked for by `-m kubelet`."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+
+import pytest
+
+from tests.kubelet.build import Harness, MissingGoError, built, versions
+from tests.kubelet.real import Real
+
+_HERE = Path(__file__).parent
+
+
+@functools.cache
+def _harnesses() -> dict[str, Harness]:
+    try:
+        return {harness.version: harness for harness in built()}
+    except (FileNotFoundError, MissingGoError) as error:
+        pytest.fail(str(error), pytrace=False)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the marker known wherever these tests are collected."""
+    config.addinivalue_line(
+        "markers", "kubelet: judged by the kubelet's own code; needs tests/kubelet/build.py run once"
+    )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark all tests of this folder."""
+    for item in items:
+        if item.path.is_relative_to(_HERE):
+            item.add_marker(pytest.mark.kubelet)
+
+
+@pytest.fixture(scope="session", params=list(versions()), ids="kubelet-{}".format)
+def harness(request: pytest.FixtureRequest) -> Harness:
+    """One after the other, newest first."""
+    return _harnesses()[request.param]
+
+
+@pytest.fixture(scope="session")
+def real(harness: Harness) -> Real:
+    """Its verdicts."""
+    return Real(harness)
