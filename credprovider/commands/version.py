@@ -20,11 +20,14 @@ _RECORD = "bundle.json"
 _LIBRARIES = ("certifi", "google-auth", "pydantic", "pydantic-core", "PyYAML")
 
 
-def run(argv: list[str], stdin: BinaryIO, stdout: TextIO, stderr: TextIO) -> int:  # noqa: ARG001 - one form for all commands
+def run(argv: list[str], stdin: BinaryIO, stdout: BinaryIO, stderr: TextIO) -> int:  # noqa: ARG001 - one form for all
     """Print versions to stdout.
 
     Args:
         argv: what follows ``--version``: nothing, or ``--format json``.
+        stdin: not read.
+        stdout: takes the versions.
+        stderr: not written to.
 
     Returns:
         0; argparse exits with 2 on anything else.
@@ -34,11 +37,11 @@ def run(argv: list[str], stdin: BinaryIO, stdout: TextIO, stderr: TextIO) -> int
     options = parser.parse_args(argv)
     found = versions()
     if options.format == "json":
-        stdout.write(json.dumps(found, indent=2) + "\n")
-        return 0
-    stdout.write(f"{PROGRAM} {found['version']}\n")
-    stdout.write(f"Python {found['python']}, {found['openssl']}\n")
-    stdout.writelines(f"{name} {version}\n" for name, version in found["libraries"].items())
+        text = json.dumps(found, indent=2) + "\n"
+    else:
+        libraries = "".join(f"{name} {version}\n" for name, version in found["libraries"].items())
+        text = f"{PROGRAM} {found['version']}\nPython {found['python']}, {found['openssl']}\n{libraries}"
+    stdout.write(text.encode())
     return 0
 
 

@@ -1,0 +1,49 @@
+"""People's commands, one module each; run by `__main__` alone, and nothing that the plugin loads may import them.
+
+A command's module has ``run(argv, stdin, stdout, stderr) -> int``: what follows the command's name, three streams (the
+first two of bytes), and the exit code.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+from credprovider.errors import PROGRAM
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+#: Command -> what it does, as `--help` lists them; a command's module is named after it.
+COMMANDS: Mapping[str, str] = {
+    "request": "print the request that the kubelet would send for an image",
+    "check-response": "judge a response as strictly as the kubelet",
+    "lint": "judge a CredentialProviderConfig by the kubelet's rules",
+    "--version": "what is in this build",
+}
+
+_USAGE = f"""\
+usage: {PROGRAM} [--config FILE]        the plugin: a request on stdin, a response on stdout
+       {PROGRAM} COMMAND [ARG...]
+
+commands (COMMAND --help tells more):
+"""
+
+
+def run(arguments: list[str]) -> int:
+    """Run a person's command and return its exit code: 0 good, 1 negative verdict, 2 usage."""
+    name, *rest = arguments
+    if name in {"-h", "--help", "help"}:
+        sys.stdout.write(_help())
+        return 0
+    if name not in COMMANDS:
+        sys.stderr.write(f"{PROGRAM}: there is no command {name!r}\n{_help()}")
+        return 2
+    module = importlib.import_module(f"credprovider.commands.{name.removeprefix('--').replace('-', '_')}")
+    code: int = module.run(rest, sys.stdin.buffer, sys.stdout.buffer, sys.stderr)
+    return code
+
+
+def _help() -> str:
+    return _USAGE + "".join(f"  {name:<16}{purpose}\n" for name, purpose in COMMANDS.items())
