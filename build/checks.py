@@ -18,6 +18,14 @@ GLIBC_FLOOR = (2, 35)
 MIB = 1 << 20
 SIZE_LIMIT, SIZE_GOAL = 45 * MIB, 25 * MIB
 
+#: Modules of the standard library in C that are files of their own in every Python.
+_EXTENSIONS = "_contextvars _decimal _hashlib _json _opcode _ssl _typing _zoneinfo resource"
+#: Those that Debian and Ubuntu build into the interpreter, and others do not.
+_ELSEWHERE_EXTENSIONS = (
+    "_bisect _blake2 _csv _datetime _heapq _md5 _pickle _posixsubprocess _random _sha1 _sha2 _sha256 _sha3 _sha512"
+    " _socket _statistics _struct array binascii fcntl grp math select unicodedata zlib"
+)
+
 #: Every file of the bundle matches one of these; a new one has to be wanted, here, by somebody.
 WANTED = (
     "{name}",
@@ -35,20 +43,7 @@ WANTED = (
     "_internal/libz.so.1",
     "_internal/libzstd.so.1",  # libcrypto's, on Debian 13
     "_internal/pydantic_core/_pydantic_core.*.so",
-    *(
-        f"_internal/python3.*/lib-dynload/{module}.*.so"
-        for module in (
-            "_contextvars",
-            "_decimal",
-            "_hashlib",
-            "_json",
-            "_opcode",
-            "_ssl",
-            "_typing",
-            "_zoneinfo",
-            "resource",
-        )
-    ),
+    *(f"_internal/python3.*/lib-dynload/{module}.*.so" for module in f"{_EXTENSIONS} {_ELSEWHERE_EXTENSIONS}".split()),
 )
 
 
