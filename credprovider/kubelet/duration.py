@@ -1,6 +1,6 @@
 """Go's `time.ParseDuration` and `Duration.String`, which rule ``cacheDuration`` and ``defaultCacheDuration``; pure.
 
-Durations are int nanoseconds, as in Go. Source: Go ``src/time/format.go`` (ParseDuration) and ``src/time/time.go`` (String).
+Durations are int nanoseconds, as in Go. Source: Go ``src/time/format.go`` and ``src/time/time.go``.
 """
 
 from __future__ import annotations
@@ -66,17 +66,16 @@ def parse_duration(text: str) -> int:
 
 def _part(rest: str, text: str, invalid: DurationError) -> tuple[int, str]:
     """One number with its unit: nanoseconds and what follows."""
-    whole, rest = _digits(rest)
+    whole, rest = _span(rest, _DIGITS, inside=True)
     fraction = ""
     if rest.startswith("."):
-        fraction, rest = _digits(rest[1:])
+        fraction, rest = _span(rest[1:], _DIGITS, inside=True)
     if not whole and not fraction:
         raise invalid
     value = int(whole or "0")
     if value > 1 << 63:
         raise invalid
-    length = next((index for index, character in enumerate(rest) if character == "." or character in _DIGITS), len(rest))
-    name, rest = rest[:length], rest[length:]
+    name, rest = _span(rest, _DIGITS | {"."}, inside=False)
     if not name:
         raise DurationError("missing unit", f'missing unit in duration "{text}"')
     unit = _UNITS.get(name)
@@ -90,13 +89,14 @@ def _part(rest: str, text: str, invalid: DurationError) -> tuple[int, str]:
     return nanoseconds, rest
 
 
-def _digits(text: str) -> tuple[str, str]:
-    length = next((index for index, character in enumerate(text) if character not in _DIGITS), len(text))
+def _span(text: str, characters: frozenset[str], *, inside: bool) -> tuple[str, str]:
+    """The longest start of the text that lies within (or without) the characters, and the rest."""
+    length = next((index for index, character in enumerate(text) if (character in characters) != inside), len(text))
     return text[:length], text[length:]
 
 
 def _fraction(digits: str, unit: int) -> int:
-    """The fraction's nanoseconds in Go's own floating point: digits beyond 64 bits are dropped, the rest is truncated."""
+    """The fraction's nanoseconds in Go's own floating point: digits beyond 64 bits are dropped."""
     value, scale = 0, 1.0
     for digit in digits:
         if value > _INT64_MAX // 10 or value * 10 + int(digit) > 1 << 63:

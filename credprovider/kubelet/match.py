@@ -1,6 +1,6 @@
 """Which images a pattern or an auth key covers, and which credentials the kubelet tries in which order; pure.
 
-Source: pkg/credentialprovider/keyring.go (URLsMatch, SplitURL, BasicDockerKeyring.Add and Lookup, isDefaultRegistryMatch).
+Source: pkg/credentialprovider/keyring.go (URLsMatch, SplitURL, BasicDockerKeyring, isDefaultRegistryMatch).
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def urls_match(pattern: Url, target: Url) -> bool:
         pattern_port == target_port
         and len(pattern_labels) == len(target_labels)
         and target.path.startswith(pattern.path)
-        and all(glob_match(glob, label) for glob, label in zip(pattern_labels, target_labels))
+        and all(glob_match(glob, label) for glob, label in zip(pattern_labels, target_labels, strict=True))
     )
 
 
@@ -76,7 +76,7 @@ def match_image(pattern: str | bytes, image: str, *, strict_colons: bool = True)
 
 
 def normalise_auth_key(key: str, *, strict_colons: bool = True) -> bytes:
-    """The form under which the kubelet files an auth key: no scheme, no user, no query, no ``/v1`` or ``/v2`` before a path.
+    """The form under which the kubelet files an auth key: no scheme, user or query, no ``/v1`` or ``/v2`` before a path.
 
     Raises:
         UrlError: the key does not parse; the kubelet logs that and skips the entry.
@@ -107,7 +107,6 @@ def file_keys(keys: Iterable[str], *, strict_colons: bool = True) -> list[Keyrin
         except UrlError:
             entries.append(KeyringEntry(key, None))
     filed = [entry for entry in entries if entry.filed is not None]
-    # Not sort(reverse=True): that would keep equal ones in order, too, but say so less plainly.
     filed.sort(key=lambda entry: entry.filed or b"", reverse=True)
     return filed + [entry for entry in entries if entry.filed is None]
 

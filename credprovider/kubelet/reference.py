@@ -1,4 +1,4 @@
-"""What the kubelet sends as ``image``: a pod's image without tag and digest, short names of Docker Hub written out; pure.
+"""What the kubelet sends as ``image``: a pod's image without tag and digest, Docker Hub's short names in full; pure.
 
 Source: pkg/util/parsers ParseImageName, i.e. github.com/distribution/reference v0.6.0 ParseNormalizedNamed(...).Name()
 and the digest check of github.com/opencontainers/go-digest v1.0.0.
@@ -54,7 +54,7 @@ def image_name(text: str) -> str:
 
 
 def _split_domain(text: str) -> tuple[str, str]:
-    """Registry and remainder; a first part is a registry if it has a dot, a colon, an upper-case letter, or is localhost."""
+    """Registry and remainder; a registry has a dot, a colon or an upper-case letter, or is localhost."""
     first, slash, rest = text.partition("/")
     if not slash:
         return _DEFAULT_DOMAIN, f"library/{text}"

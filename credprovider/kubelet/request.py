@@ -1,7 +1,7 @@
 """The bytes that the kubelet writes to a plugin's stdin; pure.
 
-Source: (*execPlugin).encodeRequest in pkg/credentialprovider/plugin/plugin.go with Go's encoding/json: one compact line,
-fields in the order of their declaration, map keys sorted, ``<``, ``>`` and ``&`` escaped, empty optional fields left out.
+Source: (*execPlugin).encodeRequest in pkg/credentialprovider/plugin/plugin.go, and Go's encoding/json: one compact
+line, fields in order of declaration, map keys sorted, ``<``, ``>`` and ``&`` escaped, empty optional fields left out.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ class UrlError(ValueError):
 
 @dataclass(frozen=True)
 class Url:
-    """What the kubelet compares: host with port as written, and the percent-decoded path; bytes, for Go compares bytes."""
+    """What the kubelet compares: host with port as written, and the percent-decoded path; Go compares bytes."""
 
     host: bytes
     path: bytes
@@ -105,7 +105,7 @@ def _check_ipv6(address: bytes) -> None:
 
 
 def _unescape_host(text: bytes, *, zone: bool = False) -> bytes:
-    """Decode a host. Escapes stand for bytes from 0x80 only, in a zone for host characters and spaces; ``%25`` always."""
+    """Decode a host: escapes stand for bytes from 0x80, in a zone for host characters and spaces; ``%25`` always."""
     for match in _ESCAPE.finditer(text):
         if match[1] is None:
             raise _bad_escape(text, match.start())

@@ -1,0 +1,161 @@
+"""What a kubelet that starts makes of a CredentialProviderConfig, and its author may not have meant; pure."""
+
+from __future__ import annotations
+
+import re
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+from credprovider.kubelet.duration import HOUR, format_duration
+from credprovider.kubelet.findings import Finding, Severity
+from credprovider.kubelet.match import split_host
+from credprovider.kubelet.url import Url, UrlError, parse_schemeless
+from credprovider.kubelet.versions import STRICT_COLONS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from credprovider.kubelet.config_model import Provider, Text
+    from credprovider.kubelet.versions import KubeletVersion
+
+#: An access token of Google's lives an hour unless an organisation has asked for more.
+_LONG_CACHE = HOUR
+
+#: All that a repository's path can consist of.
+_PATH = re.compile(rb"/[a-z0-9._/-]*")
+_TAG = re.compile(rb"@|:[^/]*$")
+
+
+def find_surprises(providers: Sequence[Provider], kubelet: KubeletVersion) -> Iterator[Finding]:
+    """All that is legal and rarely meant; patterns that do not parse are left to `check_providers`."""
+    strict = kubelet >= STRICT_COLONS
+    for provider in providers:
+        for pattern in provider.match_images:
+            for rule, message, suggestion in _about_pattern(pattern.text, strict_colons=strict):
+                yield _warning(provider, rule, pattern, f"pattern {pattern.text!r} {message}", suggestion)
+        if (provider.cache_duration or 0) > _LONG_CACHE:
+            duration = format_duration(provider.cache_duration or 0)
+            message = f"defaultCacheDuration {duration}: an answer without cacheDuration is kept that long, also one without credentials"
+            path = f"{provider.path}.defaultCacheDuration"
+            yield Finding(
+                Severity.WARNING,
+                "default-cache-duration-long",
+                message,
+                provider.file,
+                provider.cache_duration_place,
+                path,
+                suggestion='write "0s" for a plugin that always says how long its answer holds',
+            )
+    for first, second in combinations(providers, 2):
+        yield from _about_overlap(first, second, strict_colons=strict)
+
+
+def _warning(provider: Provider, rule: str, text: Text, message: str, suggestion: str) -> Finding:
+    return Finding(Severity.WARNING, rule, message, provider.file, text.place, text.path, suggestion=suggestion)
+
+
+def _about_pattern(text: str, *, strict_colons: bool) -> Iterator[tuple[str, str, str]]:
+    """Rule, what is so, what to write; of what makes a pattern match nothing only the most telling."""
+    if not text:
+        yield "pattern-empty", "is empty and matches nothing", "take it out, or write a registry's host"
+        return
+    try:
+        url = parse_schemeless(text, strict_colons=strict_colons)
+    except UrlError:
+        return
+    if "://" in text:
+        yield "pattern-scheme", "has a scheme and matches nothing", f"write {text.partition('://')[2]!r}"
+        return
+    host = text.partition("/")[0]
+    if "?" in text or "#" in text:
+        yield "pattern-cut", "is cut at ? or #, which begin a URL's query or fragment", "take out what follows"
+    if "@" in host:
+        yield "pattern-user", "has a user name before the host, which is ignored", f"write {text.partition('@')[2]!r}"
+    yield from _about_host(url)
+    yield from _about_path(url.path)
+
+
+def _about_host(url: Url) -> Iterator[tuple[str, str, str]]:
+    labels, port = split_host(url.host)
+    if labels == [b"*"]:
+        yield "pattern-lone-star", "matches hosts of a single label only, no registry with a dot", 'write e.g. "*.pkg.dev"'
+    elif b"" in labels:
+        yield "pattern-empty-label", "has an empty label in its host and matches no image", "take out the extra dot"
+    if port:
+        number = port.decode()
+        yield "pattern-port", f"matches only images that name port {number}", "add the same without a port if both occur"
+    if any(byte in b"ABCDEFGHIJKLMNOPQRSTUVWXYZ" for byte in url.host):
+        yield "pattern-upper-case", "has an upper-case host, and hosts are compared by case", "write it in lower case"
+
+
+def _about_path(path: bytes) -> Iterator[tuple[str, str, str]]:
+    if path in (b"", b"/"):
+        return
+    if b"*" in path:
+        yield "pattern-path-star", "has a star after the host, where it is a plain character: matches nothing", "end it before"
+    elif _TAG.search(path):
+        yield "pattern-tag", "has a tag or digest, which the kubelet drops from images: matches nothing", "take it out"
+    elif not _PATH.fullmatch(path) or b"//" in path:
+        yield "pattern-path-impossible", "has a path that no image can have: matches nothing", "write lower case and no escapes"
+    elif not path.endswith(b"/"):
+        yield (
+            "pattern-missing-slash",
+            "covers every path that begins like it, longer names of neighbours included",
+            "end it in a slash unless it names one image",
+        )
+
+
+def _about_overlap(first: Provider, second: Provider, *, strict_colons: bool) -> Iterator[Finding]:
+    """One finding for two providers that are both asked for some image."""
+    for ours in second.match_images:
+        for theirs in first.match_images:
+            try:
+                overlap = _overlap(
+                    parse_schemeless(theirs.text, strict_colons=strict_colons),
+                    parse_schemeless(ours.text, strict_colons=strict_colons),
+                )
+            except UrlError:
+                continue
+            if overlap:
+                message = (
+                    f"providers {first.name.text!r} ({theirs.text!r}) and {second.name.text!r} ({ours.text!r})"
+                    " match the same images: both are run, one after the other, for each"
+                )
+                yield _warning(second, "providers-overlap", ours, message, "narrow one of them unless that is meant")
+                return
+
+
+def _overlap(first: Url, second: Url) -> bool:
+    """Can one image match both?"""
+    labels, port = split_host(first.host)
+    other_labels, other_port = split_host(second.host)
+    return (
+        port == other_port
+        and len(labels) == len(other_labels)
+        and (first.path.startswith(second.path) or second.path.startswith(first.path))
+        and all(_globs_meet(a, b) for a, b in zip(labels, other_labels, strict=True))
+    )
+
+
+def _globs_meet(first: bytes, second: bytes) -> bool:
+    """Is there a label that both match? Stars only; of other glob characters hosts can have none.
+
+    Walks the pairs of positions that one and the same text can reach in both patterns.
+    """
+    reached = {(0, 0)}
+    frontier = [(0, 0)]
+    while frontier:
+        i, j = frontier.pop()
+        if i == len(first) and j == len(second):
+            return True
+        a, b = first[i : i + 1], second[j : j + 1]
+        steps = []
+        if a == b"*":
+            steps += [(i + 1, j), (i, j + 1)] if b else [(i + 1, j)]
+        if b == b"*":
+            steps += [(i, j + 1), (i + 1, j)] if a else [(i, j + 1)]
+        if a == b and a:
+            steps.append((i + 1, j + 1))
+        frontier += [step for step in steps if step not in reached]
+        reached.update(steps)
+    return False
