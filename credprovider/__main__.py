@@ -23,6 +23,9 @@ _HINT = (
 
 def main(argv: list[str] | None = None) -> int:
     """Run; the plugin's way does not return, it ends the process."""
+    # The bundle brings its own OpenSSL; the node's openssl.cnf may name modules (FIPS) of another build. Here and not
+    # where sockets are opened: libraries that settings need load OpenSSL before.
+    os.environ["OPENSSL_CONF"] = "/dev/null"
     arguments = sys.argv[1:] if argv is None else argv
     config = _plugin_config(arguments)
     if config is not None:
