@@ -8,13 +8,13 @@ first: the name is looked up and the first packet sent before.
 from __future__ import annotations
 
 import io
-import os
 import socket
 import threading
 from binascii import b2a_base64
 
 from credprovider.deadline import Deadline
 from credprovider.endpoints import IMDS_HOST
+from credprovider.errors import ProviderError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,9 +23,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from credprovider.network import Network
-
-# The bundle brings its own OpenSSL; the node's openssl.cnf may name modules (FIPS) of another build.
-os.environ["OPENSSL_CONF"] = "/dev/null"
 
 _PROXY_ANSWER_LIMIT = 16 << 10
 #: Bytes of one answer with its head and chunk framing: a chunk of size -1 makes `http.client` read without end.
@@ -88,7 +85,10 @@ class Connector:
                 # Not create_default_context: that honours SSLKEYLOGFILE, which would write out every session's keys.
                 context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
                 context.minimum_version = ssl.TLSVersion.TLSv1_2
-                context.load_verify_locations(cafile=self._network.ca_file)
+                try:
+                    context.load_verify_locations(cafile=self._network.ca_file)
+                except OSError:  # which ssl.SSLError is
+                    raise self._network.unusable_ca() from None
                 self._context = context
             return self._context
 
@@ -101,7 +101,7 @@ class Opening:
         self._handover = threading.Lock()
         self._abandoned = False
         self._channel: socket.socket | None = None
-        self._failure = Failure("unreachable")
+        self._failure: Failure | ProviderError = Failure("unreachable")
         try:
             threading.Thread(target=self._run, args=(connect, host), daemon=True).start()
         except RuntimeError:  # the limit of tasks is reached: then without the overlap, in this thread
@@ -110,7 +110,7 @@ class Opening:
     def _run(self, connect: Callable[[str], socket.socket], host: str) -> None:
         try:
             channel = connect(host)
-        except Failure as failure:
+        except (Failure, ProviderError) as failure:
             self._failure = failure
         except Exception as error:  # noqa: BLE001 - what leaves a thread is a traceback on stderr
             self._failure = Failure(kind_of(error))
@@ -122,7 +122,11 @@ class Opening:
         self._done.set()
 
     def wait(self, seconds: float) -> socket.socket:
-        """The connection, or a `Failure` of kind timeout after `seconds`."""
+        """The connection, or a `Failure` of kind timeout after `seconds`.
+
+        Raises:
+            ProviderError: family ``settings``, when the CA bundle is none.
+        """
         if not self._done.wait(seconds):
             self.abandon()
             raise Failure("timeout")
@@ -236,6 +240,7 @@ def kind_of(error: BaseException) -> str:
         return _VERIFY_FAILURES.get(error.verify_code, "tls-untrusted" if error.verify_code in _UNTRUSTED else "tls")
     kinds: tuple[tuple[type[BaseException], str], ...] = (
         (ssl.SSLEOFError, "reset"),
+        (ssl.SSLZeroReturnError, "reset"),
         (ssl.SSLError, "tls"),
         (TimeoutError, "timeout"),
         (socket.gaierror, "dns"),

@@ -11,6 +11,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from credprovider.errors import ProviderError
+
 #: The node's own bundles carry what AKS's custom CA and HTTP proxy features add: Debian's and Ubuntu's; Azure Linux's.
 NODE_BUNDLES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt")
 
@@ -45,6 +47,14 @@ class Network:
 
     def _parts(self) -> tuple[object, ...]:
         return (self._proxy and (self._proxy.address, self._proxy.authorization), self._exempt, self.ca_file)
+
+    def unusable_ca(self) -> ProviderError:
+        """The error to raise when OpenSSL finds no certificate in `ca_file`."""
+        return settings_error(
+            "settings-ca-file",
+            f"{self.ca_file} holds no certificate in PEM form that could be read",
+            "correct network.caFile or SSL_CERT_FILE, or remove it to use the node's CA bundle",
+        )
 
     def proxy_for(self, host: str) -> Proxy | None:
         """The proxy to reach `host` by, or None for the direct way."""
