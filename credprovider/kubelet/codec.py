@@ -1,4 +1,4 @@
-"""Go's decoding of a tree into types, as apimachinery's codec does it: what fits, and every problem with its place; pure.
+"""Go's decoding of a tree into types, as apimachinery's codec does it: what fits, and what does not, and where; pure.
 
 Sources: sigs.k8s.io/json (UnmarshalStrict), apimachinery ``pkg/runtime/serializer/json`` (Interpret), metav1.Duration.
 """

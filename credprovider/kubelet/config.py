@@ -40,7 +40,7 @@ def lint_text(
         token_gate: the feature gate KubeletServiceAccountTokenForCredentialProviders; None is the version's default.
     """
     data = text if isinstance(text, bytes) else text.encode("utf-8", "surrogateescape")
-    return _judge([(file, data)], [], kubelet_version, bin_dir, token_gate)
+    return _judge([(file, data)], [], kubelet_version, bin_dir, token_gate=token_gate)
 
 
 def lint_file(
@@ -52,7 +52,7 @@ def lint_file(
 ) -> Report:
     """Judge a configuration file; an unreadable one is an error in the report. Arguments as for `lint_text`."""
     contents, unreadable = _read([path])
-    return _judge(contents, unreadable, kubelet_version, bin_dir, token_gate)
+    return _judge(contents, unreadable, kubelet_version, bin_dir, token_gate=token_gate)
 
 
 def lint_directory(
@@ -66,18 +66,18 @@ def lint_directory(
     if kubelet_version < DIRECTORIES:
         message = f"kubelets before {DIRECTORIES} read a file, no directory"
         finding = Finding(Severity.ERROR, "directory-unsupported", message, path, until=_before(DIRECTORIES))
-        return _judge([], [finding], kubelet_version, bin_dir, token_gate)
+        return _judge([], [finding], kubelet_version, bin_dir, token_gate=token_gate)
     try:
         entries = [entry for entry in Path(path).iterdir() if entry.is_symlink() or not entry.is_dir()]
     except OSError as error:
-        return _judge([], [_unreadable(path, error)], kubelet_version, bin_dir, token_gate)
+        return _judge([], [_unreadable(path, error)], kubelet_version, bin_dir, token_gate=token_gate)
     names = [str(entry) for entry in entries if "." in entry.name and entry.name.rpartition(".")[2] in _EXTENSIONS]
     if not names:
         message = f"no file in the directory ends in .{', .'.join(_EXTENSIONS)}"
         finding = Finding(Severity.ERROR, "directory-empty", message, path)
-        return _judge([], [finding], kubelet_version, bin_dir, token_gate)
+        return _judge([], [finding], kubelet_version, bin_dir, token_gate=token_gate)
     contents, unreadable = _read(sorted(names, key=lambda name: name.encode("utf-8", "surrogateescape")))
-    return _judge(contents, unreadable, kubelet_version, bin_dir, token_gate)
+    return _judge(contents, unreadable, kubelet_version, bin_dir, token_gate=token_gate)
 
 
 def lint_path(
@@ -109,6 +109,7 @@ def _judge(
     unreadable: Sequence[Finding],
     kubelet: KubeletVersion,
     bin_dir: str | None,
+    *,
     token_gate: bool | None,
 ) -> Report:
     rules = min(kubelet, NEWEST)

@@ -50,8 +50,8 @@ def check_providers(providers: Sequence[Provider], kubelet: KubeletVersion, *, t
             yield from _check_token_attributes(provider, provider.token_attributes, kubelet, token_gate=token_gate)
 
 
-def _error(provider: Provider, rule: str, text: Text | tuple[Place, str], message: str, suggestion: str = "") -> Finding:
-    place, path = text if isinstance(text, tuple) else (text.place, text.path)
+def _error(provider: Provider, rule: str, at: Text | tuple[Place, str], message: str, suggestion: str = "") -> Finding:
+    place, path = at if isinstance(at, tuple) else (at.place, at.path)
     return Finding(Severity.ERROR, rule, message, provider.file, place, path, suggestion=suggestion)
 
 
@@ -66,14 +66,15 @@ def _check_name(provider: Provider, seen: set[str], kubelet: KubeletVersion) -> 
         yield _error(provider, "name-dot", name, "a provider's name must not be . or ..", hint)
     if name.text in seen:
         message = f"provider {name.text!r} is listed twice"
-        yield _error(provider, "name-duplicate", name, message, "for two entries of one binary, make a symbolic link to it")
+        yield _error(
+            provider, "name-duplicate", name, message, "for two entries of one binary, link to it by a second name"
+        )
     seen.add(name.text)
     if not name.text:
         severity = Severity.ERROR if kubelet >= EXECUTABLES_INSPECTED else Severity.WARNING
         message = "without a name the provider's executable is the bin dir itself"
-        yield Finding(
-            severity, "executable-name-empty", message, provider.file, name.place, name.path, suggestion=f"name it; {hint}"
-        )
+        rule = "executable-name-empty"
+        yield Finding(severity, rule, message, provider.file, name.place, name.path, suggestion=f"name it; {hint}")
 
 
 def _check_api_version(provider: Provider) -> Iterator[Finding]:
@@ -89,13 +90,15 @@ def _check_api_version(provider: Provider) -> Iterator[Finding]:
 def _check_match_images(provider: Provider, kubelet: KubeletVersion) -> Iterator[Finding]:
     if not provider.match_images:
         at = (provider.place, f"{provider.path}.matchImages")
-        yield _error(provider, "match-images-missing", at, "matchImages is missing or empty", 'write e.g. "*-docker.pkg.dev"')
+        hint = 'write e.g. "*-docker.pkg.dev"'
+        yield _error(provider, "match-images-missing", at, "matchImages is missing or empty", hint)
     for pattern in provider.match_images:
         try:
             parse_schemeless(pattern.text, strict_colons=kubelet >= STRICT_COLONS)
         except UrlError as error:
             message = f"pattern {pattern.text!r} does not parse as a host with a path: {error}"
-            yield _error(provider, "match-image-invalid", pattern, message, "write host[:port][/path/]; stars in the host only")
+            hint = "write host[:port][/path/], with stars in the host only"
+            yield _error(provider, "match-image-invalid", pattern, message, hint)
 
 
 def _check_cache_duration(provider: Provider) -> Iterator[Finding]:
@@ -122,7 +125,8 @@ def _check_token_attributes(
         message = "requireServiceAccount is required: true or false"
         yield _error(provider, "require-service-account-missing", at, message)
     if provider.api_version.text != V1:
-        yield _error(provider, "token-attributes-api-version", at, f"tokenAttributes needs the provider's apiVersion {V1}")
+        message = f"tokenAttributes needs the provider's apiVersion {V1}"
+        yield _error(provider, "token-attributes-api-version", at, message)
     yield from _check_annotation_keys(provider, attributes)
     if kubelet >= CACHE_TYPE and attributes.cache_type.text not in CACHE_TYPES:
         rule = "cache-type-unsupported" if attributes.cache_type.text else "cache-type-missing"
@@ -152,7 +156,7 @@ def _check_annotation_keys(provider: Provider, attributes: TokenAttributes) -> I
 def _annotation_key_problem(key: str) -> str:
     """Why a key is no qualified name, in any case of letters; empty for a good one.
 
-    Source: apimachinery ``pkg/util/validation`` IsQualifiedName on Go's strings.ToLower, which makes an ASCII i of U+0130.
+    Source: apimachinery ``pkg/util/validation`` IsQualifiedName on Go's strings.ToLower, which makes an i of U+0130.
     """
     prefix, slash, name = key.replace("\u0130", "i").lower().rpartition("/")
     if "/" in prefix:

@@ -1,8 +1,8 @@
-"""One text to the providers it declares, decoded as the kubelet decodes it, with a finding for all that does not fit; pure.
+"""One text to the providers it declares, decoded as the kubelet does, with a finding for all that does not fit; pure.
 
-JSON if the text begins with ``{``, else the first YAML document turned into JSON; then the strict codec (from 1.32; before,
-unknown and duplicate fields were ignored). Source: decode in pkg/credentialprovider/plugin/config.go, and apimachinery
-``pkg/runtime/serializer/{recognizer,json}``.
+JSON if the text begins with ``{``, else the first YAML document turned into JSON; then the codec, strict from 1.32
+(before, unknown and duplicate fields were ignored). Source: decode in pkg/credentialprovider/plugin/config.go, and
+apimachinery ``pkg/runtime/serializer/{recognizer,json}``.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from credprovider.kubelet.codec import (
 from credprovider.kubelet.config_model import CONFIG_VERSIONS, INTERNAL, KIND, V1, ConfigDecoder, Provider
 from credprovider.kubelet.findings import Finding, Severity
 from credprovider.kubelet.json_text import parse_json
-from credprovider.kubelet.tree import DocumentError, Kind, Node, Place
+from credprovider.kubelet.tree import DocumentError, Kind, Node
 from credprovider.kubelet.versions import CACHE_TYPE, STRICT_DECODING, TOKEN_ATTRIBUTES, KubeletVersion
 from credprovider.kubelet.yaml_text import parse_yaml
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 #: What Go's unicode.IsSpace takes for space before the ``{`` of a JSON document.
-_SPACE = "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
+_SPACE = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))
 
 _LAST_LENIENT = KubeletVersion(STRICT_DECODING.major, STRICT_DECODING.minor - 1)
 
@@ -53,28 +53,30 @@ def decode_source(data: bytes, file: str, kubelet: KubeletVersion) -> Source:
     findings: list[Finding] = []
     try:
         document = _read(data, file, kubelet, findings)
-        version = _config_version(document)
     except DocumentError as error:
-        hint = _SYNTAX_HINTS["json" if _is_json(data) else "alias" if "alias" in str(error) else "yaml"]
-        finding = Finding(Severity.ERROR, "syntax", str(error), file, error.place, suggestion=hint)
-        return Source((), (*findings, finding))
+        hint = _syntax_hint(data, str(error))
+        return Source((), (Finding(Severity.ERROR, "syntax", str(error), file, error.place, suggestion=hint),))
+    try:
+        version = _config_version(document)
     except _KindError as error:
         finding = Finding(Severity.ERROR, error.rule, str(error), file, document.place, suggestion=error.suggestion)
         return Source((), (*findings, finding))
     if version == INTERNAL:
         message = "the kubelet's internal version may change its fields with any release"
-        findings.append(Finding(Severity.WARNING, "config-version-internal", message, file, document.place, "apiVersion"))
+        rule = "config-version-internal"
+        findings.append(Finding(Severity.WARNING, rule, message, file, document.place, "apiVersion"))
     decoder = Decoder()
     providers = ConfigDecoder(decoder, file, version, kubelet).providers(document)
     findings += (_finding(problem, file, kubelet) for problem in decoder.problems)
     return Source(tuple(providers), tuple(findings))
 
 
-_SYNTAX_HINTS = {
-    "json": "a file that begins with { is read as JSON, never as YAML",
-    "alias": 'put patterns that begin with a star into quotes: "*-docker.pkg.dev"',
-    "yaml": "",
-}
+def _syntax_hint(data: bytes, message: str) -> str:
+    if _is_json(data):
+        return "a file that begins with { is read as JSON, never as YAML"
+    if "alias" in message or "anchor" in message:
+        return 'put patterns that begin with a star into quotes: "*-docker.pkg.dev"'
+    return ""
 
 
 def _is_json(data: bytes) -> bool:
@@ -91,9 +93,7 @@ def _read(data: bytes, file: str, kubelet: KubeletVersion, findings: list[Findin
     if document.ignored:
         message = "only the first document of a file is read; what begins here is ignored"
         hint = "move its providers into the first document, or (from 1.34) into a file of its own in a directory"
-        findings.append(
-            Finding(Severity.WARNING, "document-ignored", message, file, document.ignored, suggestion=hint)
-        )
+        findings.append(Finding(Severity.WARNING, "document-ignored", message, file, document.ignored, suggestion=hint))
     return document.root
 
 

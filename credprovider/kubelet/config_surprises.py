@@ -33,25 +33,31 @@ def find_surprises(providers: Sequence[Provider], kubelet: KubeletVersion) -> It
         for pattern in provider.match_images:
             for rule, message, suggestion in _about_pattern(pattern.text, strict_colons=strict):
                 yield _warning(provider, rule, pattern, f"pattern {pattern.text!r} {message}", suggestion)
-        if (provider.cache_duration or 0) > _LONG_CACHE:
-            duration = format_duration(provider.cache_duration or 0)
-            message = f"defaultCacheDuration {duration}: an answer without cacheDuration is kept that long, also one without credentials"
-            path = f"{provider.path}.defaultCacheDuration"
-            yield Finding(
-                Severity.WARNING,
-                "default-cache-duration-long",
-                message,
-                provider.file,
-                provider.cache_duration_place,
-                path,
-                suggestion='write "0s" for a plugin that always says how long its answer holds',
-            )
+        yield from _about_duration(provider)
     for first, second in combinations(providers, 2):
         yield from _about_overlap(first, second, strict_colons=strict)
 
 
 def _warning(provider: Provider, rule: str, text: Text, message: str, suggestion: str) -> Finding:
     return Finding(Severity.WARNING, rule, message, provider.file, text.place, text.path, suggestion=suggestion)
+
+
+def _about_duration(provider: Provider) -> Iterator[Finding]:
+    if (provider.cache_duration or 0) <= _LONG_CACHE:
+        return
+    message = (
+        f"an answer without cacheDuration is kept for {format_duration(provider.cache_duration or 0)},"
+        " also one without credentials"
+    )
+    yield Finding(
+        Severity.WARNING,
+        "default-cache-duration-long",
+        message,
+        provider.file,
+        provider.cache_duration_place,
+        f"{provider.path}.defaultCacheDuration",
+        suggestion='write "0s" for a plugin that always says how long its answer holds',
+    )
 
 
 def _about_pattern(text: str, *, strict_colons: bool) -> Iterator[tuple[str, str, str]]:
@@ -78,12 +84,12 @@ def _about_pattern(text: str, *, strict_colons: bool) -> Iterator[tuple[str, str
 def _about_host(url: Url) -> Iterator[tuple[str, str, str]]:
     labels, port = split_host(url.host)
     if labels == [b"*"]:
-        yield "pattern-lone-star", "matches hosts of a single label only, no registry with a dot", 'write e.g. "*.pkg.dev"'
+        yield "pattern-lone-star", "matches hosts of one label only, no registry with a dot", 'write e.g. "*.pkg.dev"'
     elif b"" in labels:
         yield "pattern-empty-label", "has an empty label in its host and matches no image", "take out the extra dot"
     if port:
         number = port.decode()
-        yield "pattern-port", f"matches only images that name port {number}", "add the same without a port if both occur"
+        yield "pattern-port", f"matches only images that name port {number}", "add it without a port if both occur"
     if any(byte in b"ABCDEFGHIJKLMNOPQRSTUVWXYZ" for byte in url.host):
         yield "pattern-upper-case", "has an upper-case host, and hosts are compared by case", "write it in lower case"
 
@@ -92,11 +98,15 @@ def _about_path(path: bytes) -> Iterator[tuple[str, str, str]]:
     if path in (b"", b"/"):
         return
     if b"*" in path:
-        yield "pattern-path-star", "has a star after the host, where it is a plain character: matches nothing", "end it before"
+        yield (
+            "pattern-path-star",
+            "has a star after the host, a plain character there: matches nothing",
+            "end it before",
+        )
     elif _TAG.search(path):
-        yield "pattern-tag", "has a tag or digest, which the kubelet drops from images: matches nothing", "take it out"
+        yield "pattern-tag", "has a tag or digest, which is dropped from images: matches nothing", "take it out"
     elif not _PATH.fullmatch(path) or b"//" in path:
-        yield "pattern-path-impossible", "has a path that no image can have: matches nothing", "write lower case and no escapes"
+        yield "pattern-path-impossible", "has a path that no image can have: matches nothing", "write it in lower case"
     elif not path.endswith(b"/"):
         yield (
             "pattern-missing-slash",

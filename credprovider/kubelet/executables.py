@@ -1,7 +1,7 @@
 """The executables that a CredentialProviderConfig names: there, runnable, made for this machine? Looks at files.
 
-Source: RegisterCredentialProviderPlugins (os.Stat up to 1.29, then exec.LookPath), as root sees it; what the format of a
-file means, the kubelet notices at the first pull only.
+Source: RegisterCredentialProviderPlugins (os.Stat up to 1.29, then exec.LookPath), as root sees it; a file of a wrong
+format is noticed at the first pull only.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _ELF = b"\x7fELF"
 
 
 def check_executables(providers: Sequence[Provider], bin_dir: str, kubelet: KubeletVersion) -> Iterator[Finding]:
-    """What registration or the first run would stumble over; names that cannot be joined to a path are left to the rules."""
+    """What registration or the first run would stumble over; impossible names are left to the rules."""
     try:
         Path(bin_dir).stat()
     except (OSError, ValueError) as error:
@@ -49,12 +49,14 @@ def _check(provider: Provider, path: Path, kubelet: KubeletVersion) -> Iterator[
         return
     except (OSError, ValueError) as error:
         message = f"{path}: {_reason(error)}"
-        yield _finding(provider, Severity.ERROR, "executable-missing", message, "put the binary in place before the entry")
+        hint = "put the binary in place before the entry"
+        yield _finding(provider, Severity.ERROR, "executable-missing", message, hint)
         return
     if stat.S_ISDIR(mode):
         yield _finding(provider, inspected, "executable-is-directory", f"{path} is a directory")
     elif not mode & 0o111:
-        yield _finding(provider, inspected, "executable-not-executable", f"{path} is not executable", f"chmod 0755 {path}")
+        message = f"{path} is not executable"
+        yield _finding(provider, inspected, "executable-not-executable", message, f"chmod 0755 {path}")
     else:
         yield from _check_format(provider, path)
 

@@ -76,7 +76,7 @@ def match_image(pattern: str | bytes, image: str, *, strict_colons: bool = True)
 
 
 def normalise_auth_key(key: str, *, strict_colons: bool = True) -> bytes:
-    """The form under which the kubelet files an auth key: no scheme, user or query, no ``/v1`` or ``/v2`` before a path.
+    """The form under which the kubelet files an auth key: no scheme, user or query; ``/v1/`` and ``/v2/`` are dropped.
 
     Raises:
         UrlError: the key does not parse; the kubelet logs that and skips the entry.

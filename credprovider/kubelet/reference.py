@@ -18,7 +18,7 @@ _COMPONENT = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
 _PATH = rf"{_COMPONENT}(?:/{_COMPONENT})*"
 _DIGEST = r"[A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9a-fA-F]{32,}"
 _REFERENCE = re.compile(
-    rf"(?P<name>(?:(?P<domain>{_DOMAIN})/)?(?P<path>{_PATH}))(?::\w[\w.-]{{0,127}})?(?:@(?P<digest>{_DIGEST}))?", re.ASCII
+    rf"(?P<name>(?:{_DOMAIN}/)?(?P<path>{_PATH}))(?::\w[\w.-]{{0,127}})?(?:@(?P<digest>{_DIGEST}))?", re.ASCII
 )
 _KNOWN_DIGEST = re.compile(r"sha256:[a-f0-9]{64}|sha384:[a-f0-9]{96}|sha512:[a-f0-9]{128}")
 _IDENTIFIER = re.compile(r"[a-f0-9]{64}")

@@ -21,7 +21,7 @@ V1ALPHA1 = f"{GROUP}/v1alpha1"
 API_VERSIONS = (V1, V1BETA1, V1ALPHA1)
 
 _SHORT = {'"': '\\"', "\\": "\\\\", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
-_ESCAPED = re.compile("[\x00-\x1f\"\\\\<>&\u2028\u2029]|[\ud800-\udfff]")
+_ESCAPED = re.compile('[\x00-\x1f"\\\\<>&\u2028\u2029]|[\ud800-\udfff]')
 
 
 def encode_request(

@@ -1,4 +1,4 @@
-"""What the kubelet makes of a plugin's stdout: taken or refused, kept how long, which credentials for which image; pure.
+"""What the kubelet makes of a plugin's stdout: taken or refused, kept how long, credentials for which image; pure.
 
 No word of the judged response gets into a message unless it is harmless by its form: a password may stand anywhere in a
 broken one. Source: pkg/credentialprovider/plugin/plugin.go, (*execPlugin).ExecPlugin and (*pluginProvider).provide.

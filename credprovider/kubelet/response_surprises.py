@@ -59,7 +59,7 @@ def _about_duration(response: Response) -> Iterator[Surprise]:
     if not response.auth and _is_cached(response):
         yield Surprise(
             "no-credentials-cached",
-            'an answer without credentials is kept like one with: pulls go out anonymously until it expires; write "0s"',
+            'an answer without credentials is kept, too: pulls are anonymous until it expires; write "0s"',
         )
 
 
@@ -83,7 +83,9 @@ def _about_key(url: Url, shown: str) -> Iterator[Surprise]:
     elif url.path not in (b"", b"/") and not url.path.endswith(b"/"):
         yield Surprise("key-missing-slash", f"auth key {shown} also covers neighbours whose path begins alike")
     if port:
-        yield Surprise("key-port", f"auth key {shown} covers only images that name port {port.decode('ascii', 'replace')}")
+        yield Surprise(
+            "key-port", f"auth key {shown} covers only images that name port {port.decode('ascii', 'replace')}"
+        )
     if all(b"*" in label for label in labels[-2:]):
         yield Surprise("key-wide", f"auth key {shown} offers the credential to other owners' registries")
 
@@ -100,7 +102,7 @@ def _about_scope(response: Response) -> Iterator[Surprise]:
     if all(url.path not in (b"", b"/") for url in urls):
         yield Surprise(
             "scope-wider-than-keys",
-            f"cacheKeyType {response.cache_key_type} with keys that name paths only: other images of the registry get no"
+            f"cacheKeyType {response.cache_key_type} with keys for paths only: other images of the registry get no"
             " credential until the answer expires",
         )
     elif response.cache_key_type == "Global" and len({url.host for url in urls}) == 1 and b"*" not in urls[0].host:

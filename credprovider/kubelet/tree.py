@@ -1,4 +1,4 @@
-"""A document as a tree in which every value knows where it was written; JSON and YAML readers make it, the codec reads it."""
+"""A document as a tree in which every value knows its place; the JSON and YAML readers make it, the codec reads it."""
 
 from __future__ import annotations
 

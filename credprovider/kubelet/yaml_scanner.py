@@ -1,6 +1,6 @@
 """PyYAML's scanner and parser bent to goyaml v2, the port of libyaml that the kubelet reads its configuration with.
 
-Both descend from one author's algorithm; what is overridden here is where they have grown apart: tabs, tags, directives,
+Both descend from one author's algorithm; overridden here is where they have grown apart: tabs, tags, directives,
 escapes, colons and brackets in flow style. Source: go.yaml.in/yaml/v2 v2.4.4 ``{scanner,parser,reader}c.go``.
 """
 
@@ -17,6 +17,7 @@ from yaml.tokens import DirectiveToken, ScalarToken, TagToken
 
 if TYPE_CHECKING:
     from yaml.error import Mark
+    from yaml.events import Event
 
 _BREAKS = "\r\n\x85\u2028\u2029"
 _BLANKS = " \t"
@@ -35,6 +36,8 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 #: goyaml reads in pieces of this many bytes; what is wrong in a piece that it does not need goes unnoticed.
 _PIECE = 512
 
+_CONTROL = "control characters are not allowed"
+
 
 class GoScanner(Reader, Scanner, Parser):
     """Events of a document as goyaml would report them; raises yaml.YAMLError where goyaml fails."""
@@ -47,6 +50,11 @@ class GoScanner(Reader, Scanner, Parser):
         Parser.__init__(self)
         text, self._trouble = _decode(data)
         self.buffer = text if self._trouble else text + _END
+
+    def next_event(self) -> Event | None:
+        """The next event; None behind the last."""
+        event: Event | None = self.get_event()  # type: ignore[no-untyped-call]
+        return event
 
     def update(self, length: int) -> None:  # noqa: ARG002 - PyYAML's signature
         """More is needed than could be read."""
@@ -72,7 +80,7 @@ class GoScanner(Reader, Scanner, Parser):
                 self.forward()
             if self.peek() == "#":
                 self.forward(len(self._line()))
-            if not self.scan_line_break():
+            if not self._skip_break():
                 return
             if not self.flow_level:
                 self.allow_simple_key = True
@@ -97,7 +105,7 @@ class GoScanner(Reader, Scanner, Parser):
             raise ScannerError("while scanning a directive", start, "found an unknown or malformed directive", start)
         self.forward(len(line))
         end = self.get_mark()
-        self.scan_line_break()
+        self._skip_break()
         return DirectiveToken(name, value, start, end)
 
     def process_directives(self) -> Any:
@@ -140,7 +148,7 @@ class GoScanner(Reader, Scanner, Parser):
         if self.peek() not in _END + _BREAKS:
             problem = "did not find expected comment or line break"
             raise ScannerError("while scanning a block scalar", start_mark, problem, self.get_mark())
-        self.scan_line_break()
+        self._skip_break()
 
     def scan_block_scalar_indentation(self) -> tuple[list[Any], int, Any]:
         """No tab may stand where indentation is looked for."""
@@ -187,7 +195,7 @@ class GoScanner(Reader, Scanner, Parser):
             if not self.flow_level and self.column < indent:
                 break
         self.allow_simple_key = folded
-        return ScalarToken("".join(pieces), True, start, end)  # noqa: FBT003 - PyYAML's signature
+        return ScalarToken("".join(pieces), True, start, end)
 
     def _plain_length(self) -> int:
         length = 0
@@ -204,7 +212,7 @@ class GoScanner(Reader, Scanner, Parser):
         blanks, first, breaks = "", "", ""
         while self.peek() in _BLANKS + _BREAKS:
             if self.peek() in _BREAKS:
-                line_break = self.scan_line_break()
+                line_break = self._skip_break()
                 first, breaks = (first, breaks + line_break) if first else (line_break, breaks)
                 continue
             if first and self.column < indent and self.peek() == "\t":
@@ -232,6 +240,11 @@ class GoScanner(Reader, Scanner, Parser):
         self.peek(len(line))
         return line
 
+    def _skip_break(self) -> str:
+        """The line break here as it counts in a scalar; empty without one."""
+        line_break: str = self.scan_line_break()  # type: ignore[no-untyped-call]
+        return line_break
+
     def _unescape(self, uri: str, start: Mark) -> str:
         def decode(match: re.Match[bytes]) -> bytes:
             if match[1] is None:
@@ -250,21 +263,23 @@ def _decode(data: bytes) -> tuple[str, ReaderError | None]:
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         decode = codecs.utf_16_le_decode if data.startswith(codecs.BOM_UTF16_LE) else codecs.utf_16_be_decode
         try:
-            text, _ = decode(data[2:], "strict", True)  # noqa: FBT003 - takes no keyword
+            text, _ = decode(data[2:], "strict", True)
         except UnicodeDecodeError as error:
             return "", ReaderError("", error.start, 0, "utf-16", error.reason)
         bad = _UNREADABLE.search(text)
-        trouble = ReaderError("", bad.start(), ord(bad[0]), "utf-16", "control characters are not allowed") if bad else None
-        return ("", trouble) if trouble else (text, None)
+        if bad:
+            return "", ReaderError("", bad.start(), ord(bad[0]), "utf-16", _CONTROL)
+        return text, None
+    trouble = None
     try:
-        text, trouble = data.decode(), None
+        text = data.decode()
     except UnicodeDecodeError as error:
         text = data[: error.start].decode()
         trouble = ReaderError("", error.start, data[error.start], "utf-8", error.reason)
     bad = _UNREADABLE.search(text)
     if bad:
         start = len(text[: bad.start()].encode())
-        trouble = ReaderError("", start, ord(bad[0]), "unicode", "control characters are not allowed")
+        trouble = ReaderError("", start, ord(bad[0]), "unicode", _CONTROL)
     if trouble:
         text = data[: _readable(data, trouble.position)].decode()
     return text.removeprefix("\ufeff"), trouble

@@ -1,4 +1,4 @@
-"""A YAML document as the kubelet gets to see it: its first document, turned into JSON's kinds of values by goyaml's rules.
+"""A YAML stream as the kubelet sees it: its first document, turned into JSON's kinds of values by goyaml's rules.
 
 YAML 1.1 with goyaml's reading of plain scalars (``yes`` is a bool, ``1_000`` a number, ``2001-01-01`` a string), merge
 keys and limits. Sources: go.yaml.in/yaml/v2 v2.4.4 ``{decode,resolve}.go``, sigs.k8s.io/yaml v1.6.0 ``yaml.go``.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import yaml
 from yaml.events import (
@@ -21,7 +21,6 @@ from yaml.events import (
     NodeEvent,
     ScalarEvent,
     StreamEndEvent,
-    StreamStartEvent,
 )
 
 from credprovider.kubelet.tree import DocumentError, Kind, Member, Node, Place
@@ -30,8 +29,6 @@ from credprovider.kubelet.yaml_scanner import GoScanner
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from yaml.error import Mark
 
 #: Far beyond what any configuration needs, and every deeper one is refused later at the latest.
 _DEPTH_LIMIT = 200
@@ -90,7 +87,14 @@ class _Raw:
     name: str = ""
 
 
-def _place(mark: Mark | None) -> Place:
+class _Mark(Protocol):
+    """Where PyYAML saw something, counted from 0."""
+
+    line: int
+    column: int
+
+
+def _place(mark: _Mark | None) -> Place:
     return Place(mark.line + 1, mark.column + 1) if mark else Place(1, 1)
 
 
@@ -100,13 +104,12 @@ def _compose(scanner: GoScanner) -> _Raw | None:
     open_: list[_Raw] = []
     anchors: dict[str, _Raw] = {}
     while True:
-        event = scanner.get_event()
-        if isinstance(event, (DocumentEndEvent, StreamEndEvent)):
+        event = scanner.next_event()
+        if event is None or isinstance(event, (DocumentEndEvent, StreamEndEvent)):
             return root
-        if isinstance(event, (StreamStartEvent, DocumentStartEvent)):
-            continue
         if isinstance(event, CollectionEndEvent):
             open_.pop()
+        if not isinstance(event, NodeEvent):
             continue
         raw = _node(event, anchors)
         if open_:
@@ -122,10 +125,10 @@ def _compose(scanner: GoScanner) -> _Raw | None:
 def _node(event: NodeEvent, anchors: dict[str, _Raw]) -> _Raw:
     place = _place(event.start_mark)
     if isinstance(event, AliasEvent):
-        target = anchors.get(event.anchor)
-        if target is None:
-            raise DocumentError(f"unknown anchor '{event.anchor}' referenced", place)
-        return _Raw(place, target=target, name=event.anchor)
+        name = event.anchor or ""
+        if name not in anchors:
+            raise DocumentError(f"unknown anchor '{name}' referenced", place)
+        return _Raw(place, target=anchors[name], name=name)
     scalar = event if isinstance(event, ScalarEvent) else None
     raw = _Raw(place, scalar, isinstance(event, MappingStartEvent))
     if event.anchor is not None:
@@ -232,7 +235,7 @@ def _ignored(scanner: GoScanner) -> Place | None:
     """Where content begins that no one reads; an empty document, or none, is no content."""
     place: Place | None = None
     try:
-        while not isinstance(event := scanner.get_event(), StreamEndEvent) and event is not None:
+        while (event := scanner.next_event()) is not None and not isinstance(event, StreamEndEvent):
             if isinstance(event, DocumentStartEvent):
                 place = _place(event.start_mark)
             elif isinstance(event, NodeEvent) and not (isinstance(event, ScalarEvent) and not event.value):
