@@ -202,6 +202,8 @@ class TokenCache:
         now = self._world.boottime()
         before = self._state.read(self._failure) or {}
         pause, until = before.get("pause"), before.get("until")
+        if before.get("boot") != self._world.boot_id:
+            pause = None  # a time of another boot's clock
         if _is_number(pause) and _is_number(until) and pause >= _FIRST_PAUSE and now - until < _FORGET_SECONDS:
             pause = min(2 * pause, _LONGEST_PAUSE)
         else:
