@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import tempfile
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
@@ -108,10 +109,8 @@ def _told(folder: Path, environ: dict[str, str]) -> str:
 
 @EXAMPLES
 @given(documents())
-def test_no_value_of_either_file_is_shown(
-    tmp_path_factory: pytest.TempPathFactory, both: tuple[dict[str, Any], dict[str, Any]]
-) -> None:
-    folder = tmp_path_factory.mktemp("settings")
+def test_no_value_of_either_file_is_shown(tmp_path: Path, both: tuple[dict[str, Any], dict[str, Any]]) -> None:
+    folder = Path(tempfile.mkdtemp(dir=tmp_path))
     settings_files(folder, *both)
     told = _told(folder, {})
     # The name of a file that is not there has to be shown.
