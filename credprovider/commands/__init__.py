@@ -6,6 +6,7 @@ first two of bytes), and the exit code.
 
 from __future__ import annotations
 
+import argparse
 import importlib
 import sys
 
@@ -14,6 +15,11 @@ from credprovider.errors import PROGRAM
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import BinaryIO, Protocol, TextIO
+
+    class _Writer(Protocol):
+        def write(self, text: str, /) -> object: ...
+
 
 #: Command -> what it does, as `--help` lists them; a command's module is named after it.
 COMMANDS: Mapping[str, str] = {
@@ -47,3 +53,29 @@ def run(arguments: list[str]) -> int:
 
 def _help() -> str:
     return _USAGE + "".join(f"  {name:<16}{purpose}\n" for name, purpose in COMMANDS.items())
+
+
+class CommandParser(argparse.ArgumentParser):
+    """Reads a command's arguments; help and complaints go to the command's own streams."""
+
+    def __init__(self, name: str, description: str, stdout: BinaryIO, stderr: TextIO) -> None:
+        super().__init__(prog=f"{PROGRAM} {name}", description=description)
+        self._streams = stdout, stderr
+
+    def read(self, argv: list[str]) -> tuple[argparse.Namespace, int | None]:
+        """The options, and the exit code if there is nothing left to do: 0 after help, 2 after a usage error."""
+        try:
+            return self.parse_args(argv), None
+        except SystemExit as stop:
+            return argparse.Namespace(), int(stop.code or 0)
+
+    def refuse(self, message: str) -> int:
+        """Complain about an argument as argparse does, and return the exit code."""
+        self._streams[1].write(f"{self.format_usage()}{self.prog}: error: {message}\n")
+        return 2
+
+    def _print_message(self, message: str, file: _Writer | None = None) -> None:
+        if file is sys.stdout:
+            self._streams[0].write(message.encode())
+        else:
+            self._streams[1].write(message)

@@ -9,6 +9,7 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from credprovider.kubelet.codec import BAD_DURATION, WRONG_TYPE
 from credprovider.kubelet.config_rules import check_providers, default_token_gate
 from credprovider.kubelet.config_source import Source, decode_source
 from credprovider.kubelet.config_surprises import find_surprises
@@ -17,7 +18,7 @@ from credprovider.kubelet.findings import Finding, Report, Severity
 from credprovider.kubelet.versions import DIRECTORIES, NEWEST, KubeletVersion
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 _EXTENSIONS = ("json", "yaml", "yml")
 
@@ -118,13 +119,15 @@ def _judge(
     findings = [*unreadable, *(finding for source in sources for finding in source.findings)]
     if providers or not any(finding.severity is Severity.ERROR for finding in findings):
         gate = default_token_gate(rules) if token_gate is None else token_gate
-        findings += check_providers(providers, rules, token_gate=gate)
+        findings += _without_echoes(check_providers(providers, rules, token_gate=gate), findings)
         findings += find_surprises(providers, rules)
     if bin_dir is not None:
         findings += check_executables(providers, bin_dir, rules)
     if kubelet > NEWEST:
         message = f"kubelet {kubelet} is newer than any known here; judged by the rules of {NEWEST}"
         findings.append(Finding(Severity.WARNING, "kubelet-version-unknown", message))
+    files = {file: number for number, (file, _) in enumerate(contents)}
+    findings.sort(key=lambda finding: (files.get(finding.file, -1), finding.place or (0, 0)))
     return Report(
         kubelet,
         tuple(findings),
@@ -133,6 +136,12 @@ def _judge(
         None if unreadable else config_hash([data for _, data in contents]),
         executables_judged=bin_dir is not None,
     )
+
+
+def _without_echoes(broken: Iterable[Finding], findings: Sequence[Finding]) -> list[Finding]:
+    """Broken rules but those about a field of which it is already said that its value does not fit."""
+    spoiled = {finding.path for finding in findings if finding.rule in {WRONG_TYPE, BAD_DURATION}}
+    return [finding for finding in broken if finding.path not in spoiled]
 
 
 def _read(paths: Sequence[str]) -> tuple[list[tuple[str, bytes]], list[Finding]]:

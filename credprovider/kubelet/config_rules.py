@@ -39,7 +39,8 @@ def check_providers(providers: Sequence[Provider], kubelet: KubeletVersion, *, t
     """
     if not providers:
         message = "providers is missing or empty"
-        yield Finding(Severity.ERROR, "no-providers", message, suggestion="list at least one provider")
+        hint = "list at least one provider"
+        yield Finding(Severity.ERROR, "no-providers", message, path="providers", suggestion=hint)
     seen: set[str] = set()
     for provider in providers:
         yield from _check_name(provider, seen, kubelet)

@@ -14,6 +14,7 @@ from credprovider.kubelet.codec import (
     BAD_DURATION,
     DUPLICATE_FIELD,
     UNKNOWN_FIELD,
+    WRONG_TYPE,
     Decoder,
     Problem,
     TypeMetaError,
@@ -145,5 +146,7 @@ def _hints(problem: Problem, name: str) -> Iterator[str]:
             yield "names count in exact case: " + next(field for field in known if field.lower() == name.lower())
         else:
             yield from (f"do you mean {field}?" for field in difflib.get_close_matches(name, known, 1))
+    elif problem.kind == WRONG_TYPE and name.lower() == "defaultcacheduration":
+        yield 'write a text with a unit, e.g. "0s" or "10m"'
     elif problem.detail.startswith((Kind.NUMBER.value, Kind.BOOL.value)) and Kind.STRING.value in problem.detail:
         yield "put the value into quotes; YAML reads numbers, yes, no, on and off as something else than text"

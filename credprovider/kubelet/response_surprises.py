@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _LONGEST_LIFE = 12 * HOUR
 
 #: What Artifact Registry knows as user names of tokens and keys.
-_USERNAMES = frozenset({"oauth2accesstoken", "_token", "_json_key", "_json_key_base64", "_dcgcloud_token"})
+GOOGLE_USERNAMES = frozenset({"oauth2accesstoken", "_token", "_json_key", "_json_key_base64", "_dcgcloud_token"})
 
 
 class Surprise(NamedTuple):
@@ -120,5 +120,5 @@ def _about_entry(credential: Credential) -> Iterator[Surprise]:
             "credential-empty",
             f"auth key {shown} has no user name or no password; it is tried all the same, instead of an anonymous pull",
         )
-    elif ".pkg.dev" in credential.key and credential.username not in _USERNAMES:
+    elif ".pkg.dev" in credential.key and credential.username not in GOOGLE_USERNAMES:
         yield Surprise("username-unknown", f"auth key {shown} has a user name that Artifact Registry does not know")
