@@ -117,9 +117,12 @@ def _forbid_core_dumps() -> None:
 def _note(note: str, warnings: list[str], *, failed: bool) -> None:
     from credprovider.journal import note as send  # noqa: PLC0415
 
-    send(note, failed=failed)
-    for warning in warnings:
-        send(warning, failed=True)
+    try:
+        send(note, failed=failed)
+        for warning in warnings:
+            send(warning, failed=True)
+    except Exception:  # noqa: BLE001 - whatever is the matter with a journal, the answer is there and must get out
+        return
 
 
 def _time_out(outcome: _thread.LockType) -> None:
