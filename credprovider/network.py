@@ -94,6 +94,8 @@ def parse_proxy(name: str, address: str) -> Proxy:
     """
     remedy = "write it as http://[USER:PASSWORD@]HOST:PORT"
     try:
+        if not all("!" <= character <= "~" for character in address):
+            raise ValueError  # urlsplit drops line breaks, and no proxy has a name of other characters
         parts = urllib.parse.urlsplit(address if "://" in address else "http://" + address)
         port = parts.port or 80
     except ValueError:
