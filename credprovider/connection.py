@@ -121,14 +121,17 @@ class Opening:
                     channel.close()
         self._done.set()
 
+    def is_under_way(self) -> bool:
+        """Has it come to neither a connection nor a failure?"""
+        return not self._done.is_set()
+
     def wait(self, seconds: float) -> socket.socket:
-        """The connection, or a `Failure` of kind timeout after `seconds`.
+        """The connection, or a `Failure` of kind timeout after `seconds`; then it may be waited for again.
 
         Raises:
             ProviderError: family ``settings``, when the CA bundle is none.
         """
         if not self._done.wait(seconds):
-            self.abandon()
             raise Failure("timeout")
         if self._channel is None:
             raise self._failure
@@ -194,8 +197,8 @@ class _Reader(io.RawIOBase):
 
 def _open(address: tuple[str, int], timeout: float) -> socket.socket:
     """Connect to the first address of a name that takes us; later ones get what the earlier left of the time."""
-    deadline = Deadline(timeout)
     candidates = socket.getaddrinfo(*address, type=socket.SOCK_STREAM)
+    deadline = Deadline(timeout)  # from here: a dead first name server alone takes the resolver 5 s
     last: OSError = OSError("no address")
     for index, (family, kind, protocol, _, where) in enumerate(candidates):
         channel = socket.socket(family, kind, protocol)

@@ -125,7 +125,11 @@ class Transport:
     def _try(self, method: str, host: str, target: str, headers: Mapping[str, str], body: bytes | None) -> Reply:
         limits = self._world.limits
         opening = self._opened.pop(host, None) or self._connector.begin(host)
-        channel = opening.wait(self._deadline.clip(limits.connect))
+        try:
+            channel = opening.wait(self._deadline.clip(limits.connect))
+        finally:
+            if opening.is_under_way():  # the next try waits on: begun anew, a slow look-up would never end
+                self._opened[host] = opening
         deadline = Deadline(self._deadline.clip(limits.read))
         sent_at = self._world.boottime()
         try:
