@@ -26,6 +26,8 @@ EXIT_CODES = {
 
 #: Longest line written to stderr, in characters: the kubelet puts all of it into one log record.
 LINE_LIMIT = 1800
+#: Longest cause in it: a path from settings may be long, and the remedy must still be read.
+_CAUSE_LIMIT = 600
 
 
 class ProviderError(Exception):
@@ -83,8 +85,9 @@ class ProviderError(Exception):
             facts.append(f"HTTP {self.status}")
         if self.service_error:
             facts.append(self.service_error)
-        end = "" if self.cause.endswith((".", "?")) else "."
-        text = f"{PROGRAM}: {self.code} [{' '.join(facts)}]: {self.cause}{end}"
+        cause = one_line(self.cause, _CAUSE_LIMIT)
+        end = "" if cause.endswith((".", "?")) else "."
+        text = f"{PROGRAM}: {self.code} [{' '.join(facts)}]: {cause}{end}"
         if self.claims:
             text += " Token sent: " + ", ".join(f"{name}={value}" for name, value in self.claims.items()) + "."
         if self.trace:
