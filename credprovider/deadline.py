@@ -47,6 +47,8 @@ def guard(on_timeout: Callable[[], None]) -> None:
     _signal.signal(_signal.SIGALRM, _signal.SIG_DFL)
     _signal.pthread_sigmask(_signal.SIG_UNBLOCK, [_signal.SIGALRM])
     _signal.setitimer(_signal.ITIMER_REAL, ALARM_SECONDS)
+    # Ctrl-C ends a person's pipe at once; Python's own way is a traceback beside the one line.
+    _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
     try:
         _thread.start_new_thread(_watch, (on_timeout,))
     except RuntimeError:  # the limit of tasks is reached; the timer is left
