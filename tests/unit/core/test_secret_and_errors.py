@@ -130,6 +130,13 @@ def test_one_line_of_anything(text: str, limit: int) -> None:
 
 
 def test_a_long_line_is_cut_visibly() -> None:
-    line = _error(cause="a" * 5000).line()
+    line = _error(remedy="a" * 5000).line()
     assert len(line) == LINE_LIMIT
-    assert line.endswith("...")
+    assert line.endswith("a...")
+
+
+def test_a_long_cause_does_not_push_the_remedy_out() -> None:
+    claims = dict.fromkeys(("iss", "aud", "sub", "azp"), "c" * 200)
+    line = _error(cause="a" * 5000, claims=claims).line()
+    assert "aaa... Token sent: " in line
+    assert line.endswith("Fix: see there")
