@@ -140,8 +140,9 @@ def _judge(
 
 def _without_echoes(broken: Iterable[Finding], findings: Sequence[Finding]) -> list[Finding]:
     """Broken rules but those about a field of which it is already said that its value does not fit."""
-    spoiled = {finding.path for finding in findings if finding.rule in {WRONG_TYPE, BAD_DURATION}}
-    return [finding for finding in broken if finding.path not in spoiled]
+    spoiled = [finding for finding in findings if finding.rule in {WRONG_TYPE, BAD_DURATION}]
+    said = {(file, finding.path) for finding in spoiled for file in (finding.file, "")}
+    return [finding for finding in broken if (finding.file, finding.path) not in said]
 
 
 def _read(paths: Sequence[str]) -> tuple[list[tuple[str, bytes]], list[Finding]]:

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
+from credprovider.errors import one_line
+
 if TYPE_CHECKING:
     from credprovider.kubelet.config_model import Provider
     from credprovider.kubelet.tree import Place
@@ -68,11 +70,11 @@ class Finding:
         }
 
     def text(self) -> str:
-        """One line for a person, and a second one with the suggestion."""
+        """One printable line for a person, and a second one with the suggestion."""
         where = ":".join([self.file, *(str(number) for number in self.place or ())]) if self.file else "-"
         applies = "" if self.kubelet_versions == "all" else f" (kubelet {self.kubelet_versions})"
-        line = f"{where}: {self.severity.value}: {self.message}{applies} [{self.rule}]"
-        return f"{line}\n    {self.suggestion}" if self.suggestion else line
+        line = one_line(f"{where}: {self.severity.value}: {self.message}{applies} [{self.rule}]")
+        return f"{line}\n    {one_line(self.suggestion)}" if self.suggestion else line
 
 
 @dataclass(frozen=True)

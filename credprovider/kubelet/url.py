@@ -136,5 +136,6 @@ def _bad_escape(text: bytes, start: int) -> UrlError:
 
 def _quote(text: bytes) -> str:
     """Go's strconv.Quote, near enough for a message."""
-    shown = text.decode("utf-8", "backslashreplace").replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{shown}"'
+    quoted = text.decode("utf-8", "backslashreplace").replace("\\", "\\\\").replace('"', '\\"')
+    shown = (character if character.isprintable() else ascii(character)[1:-1] for character in quoted)
+    return f'"{"".join(shown)}"'

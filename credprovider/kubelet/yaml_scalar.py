@@ -31,8 +31,10 @@ _WORDS: dict[str, tuple[Kind, str]] = {
 _WORDS[""] = (Kind.NULL, "")
 
 _INTEGER = re.compile(r"([+-]?)(?:0[xX]([0-9a-fA-F]+)|0[bB]([01]+)|0[oO]?([0-7]+)|(0|[1-9][0-9]*))")
+#: By goyaml's own second attempt at binary numbers.
+_SIGN_INSIDE = re.compile(r"0b[+-][01]+")
 _DECIMAL = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
-_POINT_FIRST = re.compile(r"\.[0-9]+([eE][-+]?[0-9]+)?")
+_POINT_FIRST = re.compile(r"\.[0-9]+(_[0-9]+)*([eE][-+]?[0-9]+(_[0-9]+)*)?")
 _DATE = re.compile(
     r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}"
     r"(?:[Tt][0-9]{1,2}:[0-9]{1,2}:[0-9]{1,2}(?:[.,][0-9]+)?(?:Z|[+-][0-9]{2}:[0-9]{2})"
@@ -122,12 +124,16 @@ def _number(value: str) -> Scalar:
 
 def _integer(value: str) -> int | None:
     """Go's ParseInt and ParseUint with base 0 after all underscores are taken out; None if neither takes it."""
-    match = _INTEGER.fullmatch(value.replace("_", ""))
-    if match is None:
+    packed = value.replace("_", "")
+    match = _INTEGER.fullmatch(packed)
+    if match is not None:
+        sign, *digits = match.groups()
+        number = next(int(text, base) for text, base in zip(digits, (16, 2, 8, 10), strict=True) if text is not None)
+        number = -number if sign == "-" else number
+    elif _SIGN_INSIDE.fullmatch(packed):
+        sign, number = packed[2], int(packed[2:], 2)
+    else:
         return None
-    sign, *digits = match.groups()
-    number = next(int(text, base) for text, base in zip(digits, (16, 2, 8, 10), strict=True) if text is not None)
-    number = -number if sign == "-" else number
     if -(1 << 63) <= number < 1 << 63 or (number < 1 << 64 and number > 0 and not sign):
         return number
     return None

@@ -240,6 +240,8 @@ def _ignored(scanner: GoScanner) -> Place | None:
                 place = _place(event.start_mark)
             elif isinstance(event, NodeEvent) and not (isinstance(event, ScalarEvent) and not event.value):
                 return place
+    except yaml.MarkedYAMLError as error:
+        return place or _place(error.problem_mark)
     except yaml.YAMLError:
         return place or Place(scanner.line + 1, 1)
     return None

@@ -163,7 +163,9 @@ def test_auth_key_is_filed(key: str, filed: bytes) -> None:
         pytest.param(["docker.io", "index.docker.io"], "docker.io/library/nginx", ["docker.io"], id="not needed"),
         pytest.param(["index.docker.io"], "quay.io/x", [], id="not for others"),
         pytest.param(["index.docker.io"], "/x", [], id="not for an empty host"),
-        pytest.param(["a.dev", "a.dev/p", "a.dev/p/r"], "a.dev/p/r", ["a.dev/p/r", "a.dev/p", "a.dev"], id="longest first"),
+        pytest.param(
+            ["a.dev", "a.dev/p", "a.dev/p/r"], "a.dev/p/r", ["a.dev/p/r", "a.dev/p", "a.dev"], id="longest first"
+        ),
         pytest.param(["é.dev", "*.dev"], "é.dev/x", ["é.dev", "*.dev"], id="byte order, not alphabet"),
         pytest.param(["%zz", "a.dev"], "a.dev/x", ["a.dev"], id="unparsable skipped"),
     ],
