@@ -209,6 +209,11 @@ RULES = {
         "settings-registries",
         "registries.0 has a scheme",
     ),
+    "registry twice": (
+        {**MANAGED, "registries": ["gcr.io", "us-docker.pkg.dev", "gcr.io"]},
+        "settings-registries",
+        "registries.2 is there already",
+    ),
     "proxy by https": ({**MANAGED, "network": {"httpsProxy": "https://proxy:3128"}}, "settings-proxy", "http://"),
     "proxy without host": ({**MANAGED, "network": {"httpsProxy": "http://"}}, "settings-proxy", "proxy"),
     "proxy with a bad port": ({**MANAGED, "network": {"httpsProxy": "http://proxy:port"}}, "settings-proxy", "proxy"),

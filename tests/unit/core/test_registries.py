@@ -106,6 +106,7 @@ OURS = {
     "exact": ("us-docker.pkg.dev", "us-docker.pkg.dev/p/r/i"),
     "named port": ("us-docker.pkg.dev:443", "us-docker.pkg.dev:443/p/r/i"),
     "path prefix": ("us-docker.pkg.dev/vendor-a/", "us-docker.pkg.dev/vendor-a/r/i"),
+    "path like an API's": ("us-docker.pkg.dev/v2-proj/", "us-docker.pkg.dev/v2-proj/i"),
     "deep path prefix": ("us-docker.pkg.dev/vendor-a/r_1.x/", "us-docker.pkg.dev/vendor-a/r_1.x/i"),
     "longest path": ("us-docker.pkg.dev", "us-docker.pkg.dev/" + "a" * 255),
     "Container Registry": ("gcr.io", "gcr.io/p/i"),
@@ -205,6 +206,8 @@ REFUSED_ENTRIES = {
     "percent in path": ("us-docker.pkg.dev/my%2Dproj/", "path prefix"),
     "double slash": ("us-docker.pkg.dev/a//", "path prefix"),
     "tag": ("us-docker.pkg.dev/p/r/i:v1", "path prefix"),
+    "path that the kubelet takes for an API": ("us-docker.pkg.dev/v2/", "drops"),
+    "path behind such a one": ("us-docker.pkg.dev/v1/my-proj/", "drops"),
 }
 
 

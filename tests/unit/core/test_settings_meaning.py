@@ -58,6 +58,11 @@ class TestManagedIdentity:
         found = plan(tmp_path, identity("managed-identity"), vendor, AZURE_CLIENT_ID=OTHER_ID)
         assert found["selector"] == ["client_id", OTHER_ID]
 
+    def test_which_is_a_guid(self, tmp_path: Path) -> None:
+        settings_files(tmp_path, identity("managed-identity"))
+        error = refusal(make_world(tmp_path, environ={"AZURE_CLIENT_ID": "x&resource=evil"}))
+        assert (error.code, error.cause) == ("settings-client-id", "AZURE_CLIENT_ID is no GUID")
+
     @pytest.mark.parametrize("name", ["client_id", "object_id", "msi_res_id"])
     def test_then_the_vendors_url(self, tmp_path: Path, name: str) -> None:
         write(tmp_path / "azure.json", {"userAssignedIdentityID": OTHER_ID})

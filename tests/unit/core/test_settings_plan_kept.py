@@ -201,6 +201,8 @@ def _set(name: str, value: object) -> Callable[[dict[str, Any]], Any]:
 
 TAMPERED: dict[str, Callable[[Validation], object]] = {
     "of another version": _remake(_set("product", __version__ + ".post1")),
+    "of another build: a value less": _remake(lambda record: record["plan"].pop("audience")),
+    "of another build: a value more": _remake(lambda record: record["plan"].update(more=1)),
     "of another config.json": _others_plan,
     "drawn from no file": _remake(_set("files", {})),
     "file with another content": _remake(
@@ -313,6 +315,16 @@ def test_waits_for_the_process_that_validates_and_takes_its_plan(node: Validatio
     load_settings(world, StateDirectory.open(world.state_directory, world.euid))
     assert (node.count, len(naps)) == (1, 3)
     lock.release()
+
+
+def test_where_locks_cannot_be_had_everybody_validates(node: Validation) -> None:
+    name = node.plan_file.name
+    node.plan_file.unlink()
+    lock = node.folder / "state" / ("lock-" + name.removesuffix(".json"))
+    lock.unlink()
+    lock.mkdir()
+    node.load()
+    assert node.count == 2
 
 
 def test_does_not_wait_for_ever_for_a_process_that_validates(node: Validation) -> None:
