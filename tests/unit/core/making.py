@@ -15,7 +15,9 @@ from hypothesis import HealthCheck, settings
 
 from credprovider.errors import ProviderError
 from credprovider.external_account import ExternalAccount, read_external_account
-from credprovider.settings import Sources
+from credprovider.protocol import API_VERSIONS, Request
+from credprovider.secret import Secret
+from credprovider.settings import Settings, Sources
 from credprovider.settings_plan import compile_plan
 from credprovider.world import Limits, World
 
@@ -198,6 +200,31 @@ def refused_vendor(document: object, universe: str = "googleapis.com") -> Provid
     assert VENDOR_PATH in error.cause
     assert error.line().isprintable()
     return error
+
+
+def file_settings(folder: Path, field: str | None = None) -> Settings:
+    """Settings of source token-file, its file in `folder`."""
+    vendor = GUIDE
+    if field is not None:
+        form = {"type": "json", "subject_token_field_name": field}
+        vendor = changed(GUIDE, "credential_source", "format", to=form)
+    block = identity("token-file", tokenAudience=TOKEN_AUDIENCE, tokenFile=str(folder / "token"))
+    return Settings(plan(folder, block, vendor))
+
+
+def pod_settings(folder: Path, **block: Any) -> Settings:
+    """Settings of source service-account."""
+    return Settings(plan(folder, identity("service-account", tokenAudience=TOKEN_AUDIENCE, **block)))
+
+
+def node_settings(folder: Path) -> Settings:
+    """Settings of source managed-identity."""
+    return Settings(plan(folder, identity("managed-identity")))
+
+
+def asked(token: str | None = None, version: str = API_VERSIONS[0], **annotations: str) -> Request:
+    """A request as `parse_request` gives it."""
+    return Request(version, "us-docker.pkg.dev/p", None if token is None else Secret(token), annotations)
 
 
 def disown(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

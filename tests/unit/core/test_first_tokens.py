@@ -10,50 +10,25 @@ from typing import Any
 
 import pytest
 
-from credprovider.answer import _cache_key
 from credprovider.errors import ProviderError
 from credprovider.identity import service_account, token_file
-from credprovider.identity.token import SubjectToken
-from credprovider.protocol import API_VERSIONS, TOKEN_LIMIT, Request
+from credprovider.protocol import API_VERSIONS, TOKEN_LIMIT
 from credprovider.secret import Secret
-from credprovider.settings import Settings
 from tests.unit.core.making import (
-    GUIDE,
     PAYLOAD,
     TENANT_ID,
-    TOKEN_AUDIENCE,
-    changed,
+    asked,
     disown,
-    identity,
+    file_settings,
     jwt,
     make_world,
-    plan,
+    node_settings,
+    pod_settings,
     write,
 )
 
 CANARY = "CaNaRy"
 V1 = API_VERSIONS[0]
-
-
-def file_settings(folder: Path, field: str | None = None) -> Settings:
-    vendor = GUIDE
-    if field is not None:
-        form = {"type": "json", "subject_token_field_name": field}
-        vendor = changed(GUIDE, "credential_source", "format", to=form)
-    block = identity("token-file", tokenAudience=TOKEN_AUDIENCE, tokenFile=str(folder / "token"))
-    return Settings(plan(folder, block, vendor))
-
-
-def pod_settings(folder: Path, **block: Any) -> Settings:
-    return Settings(plan(folder, identity("service-account", tokenAudience=TOKEN_AUDIENCE, **block)))
-
-
-def node_settings(folder: Path) -> Settings:
-    return Settings(plan(folder, identity("managed-identity")))
-
-
-def request(token: str | None = None, version: str = V1, **annotations: str) -> Request:
-    return Request(version, "us-docker.pkg.dev/p", None if token is None else Secret(token), annotations)
 
 
 def refused_file(folder: Path, field: str | None = None) -> ProviderError:
@@ -204,7 +179,7 @@ def test_a_file_that_lives_is_let_pass(tmp_path: Path) -> None:
 @pytest.mark.parametrize("version", API_VERSIONS, ids=["v1", "v1beta1", "v1alpha1"])
 def test_a_request_without_a_token_is_an_error_and_falls_through_to_nothing(tmp_path: Path, version: str) -> None:
     with pytest.raises(ProviderError) as caught:
-        service_account.read(pod_settings(tmp_path), request(version=version), make_world(tmp_path))
+        service_account.read(pod_settings(tmp_path), asked(version=version), make_world(tmp_path))
     error = caught.value
     assert (error.code, error.exit_code) == ("service-account-token-missing", 2)
     assert "serviceAccountToken" in error.cause
@@ -217,14 +192,14 @@ def test_a_request_without_a_token_is_an_error_and_falls_through_to_nothing(tmp_
 )
 def test_a_garbled_token_in_the_request(tmp_path: Path, token: str) -> None:
     with pytest.raises(ProviderError) as caught:
-        service_account.read(pod_settings(tmp_path), request(token), make_world(tmp_path))
+        service_account.read(pod_settings(tmp_path), asked(token), make_world(tmp_path))
     assert (caught.value.code, caught.value.exit_code) == ("request-token-garbled", 2)
     assert CANARY not in caught.value.line()
 
 
 def test_an_expired_token_in_the_request(tmp_path: Path) -> None:
     with pytest.raises(ProviderError) as caught:
-        service_account.read(pod_settings(tmp_path), request(jwt(exp=1_799_999_000)), make_world(tmp_path))
+        service_account.read(pod_settings(tmp_path), asked(jwt(exp=1_799_999_000)), make_world(tmp_path))
     error = caught.value
     assert (error.code, error.exit_code) == ("request-token-expired", 2)
     assert "expired 1000 s ago" in error.cause
@@ -232,14 +207,14 @@ def test_an_expired_token_in_the_request(tmp_path: Path) -> None:
 
 
 def test_the_requests_token(tmp_path: Path) -> None:
-    found = service_account.read(pod_settings(tmp_path), request(jwt()), make_world(tmp_path))
+    found = service_account.read(pod_settings(tmp_path), asked(jwt()), make_world(tmp_path))
     assert found is not None
     assert found.token == Secret(jwt())
 
 
 def test_the_requests_token_is_not_used_by_another_source(tmp_path: Path) -> None:
-    assert service_account.read(node_settings(tmp_path), request(CANARY), make_world(tmp_path)) is None
-    assert service_account.read(file_settings(tmp_path), request(CANARY), make_world(tmp_path)) is None
+    assert service_account.read(node_settings(tmp_path), asked(CANARY), make_world(tmp_path)) is None
+    assert service_account.read(file_settings(tmp_path), asked(CANARY), make_world(tmp_path)) is None
 
 
 CLIENT_KEY = "azure.workload.identity/client-id"
@@ -260,60 +235,5 @@ def test_annotations_count_only_when_settings_list_them(
     tmp_path: Path, keys: list[str], sent: str | None, value: str | None
 ) -> None:
     settings = pod_settings(tmp_path, serviceAccount={"optionalAnnotationKeys": keys})
-    asked = request(jwt(), **({CLIENT_KEY: sent} if sent is not None else {}))
-    assert service_account.annotation(settings, asked, CLIENT_KEY) == value
-
-
-def _subject(token: str) -> SubjectToken:
-    from credprovider.identity.token import accept
-
-    return accept(Secret(token), hop="request", code="c", remedy="r")
-
-
-UID = {"kubernetes.io": {"serviceaccount": {"uid": "other"}}}
-
-
-class TestCacheKey:
-    """What may share a Google token, and what may not."""
-
-    def key(
-        self, folder: Path, payload: dict[str, Any] | None = None, asked: Request | None = None, **block: Any
-    ) -> str:
-        settings = pod_settings(folder, **block)
-        return _cache_key(settings, asked or request(), _subject(jwt(payload or PAYLOAD)))
-
-    @pytest.mark.parametrize(
-        "change", [{"iss": "https://other/"}, {"sub": "other"}, {"aud": "other"}, UID], ids=["iss", "sub", "aud", "uid"]
-    )
-    def test_another_subject_is_another_key(self, tmp_path: Path, change: dict[str, Any]) -> None:
-        assert self.key(tmp_path) != self.key(tmp_path, {**PAYLOAD, **change})
-
-    @pytest.mark.parametrize(
-        "change", [{"exp": 1}, {"jti": "x"}, {"kubernetes.io": {"pod": {"name": "p"}}}], ids=["exp", "jti", "pod"]
-    )
-    def test_another_token_of_the_same_subject_is_the_same(self, tmp_path: Path, change: dict[str, Any]) -> None:
-        assert self.key(tmp_path) == self.key(tmp_path, {**PAYLOAD, **change})
-
-    def test_a_listed_annotation_counts_and_others_do_not(self, tmp_path: Path) -> None:
-        listed = {"serviceAccount": {"requiredAnnotationKeys": ["a/listed"]}}
-        keys = {
-            name: self.key(tmp_path, None, request(jwt(), **annotations), **listed)
-            for name, annotations in {
-                "none": {},
-                "one": {"a/listed": "x"},
-                "other value": {"a/listed": "y"},
-                "unlisted": {"a/listed": "x", "b/unlisted": "z"},
-            }.items()
-        }
-        assert keys["one"] == keys["unlisted"]
-        assert len({keys["none"], keys["one"], keys["other value"]}) == 3
-
-    def test_other_settings_are_another_key(self, tmp_path: Path) -> None:
-        assert self.key(tmp_path) != self.key(tmp_path, serviceAccount={"cacheType": "Token"})
-
-    def test_the_image_and_the_version_asked_are_no_part_of_it(self, tmp_path: Path) -> None:
-        settings = node_settings(tmp_path)
-        asked = [
-            Request(version, image, None, {}) for version in API_VERSIONS for image in ("a.pkg.dev/x", "b.pkg.dev/y")
-        ]
-        assert len({_cache_key(settings, one, None) for one in asked}) == 1
+    request = asked(jwt(), **({CLIENT_KEY: sent} if sent is not None else {}))
+    assert service_account.annotation(settings, request, CLIENT_KEY) == value

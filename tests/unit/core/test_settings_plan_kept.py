@@ -14,46 +14,8 @@ from credprovider import __version__, settings_plan
 from credprovider.errors import ProviderError
 from credprovider.settings import VARIABLES, Settings, Sources, _seal, load_settings
 from credprovider.state import StateDirectory
-from credprovider.world import World
 from tests.unit.core.making import CLIENT_ID, GUIDE, TENANT_ID, changed, disown, make_world, settings_files, write
-
-#: Everything below is drawn from: both files, azure.json, and environment.
-CONFIG: dict[str, Any] = {"identity": {"source": "managed-identity"}, "registries": ["*-docker.pkg.dev"]}
-AZURE_JSON = {"userAssignedIdentityID": CLIENT_ID}
-
-
-class Validation:
-    """A node whose settings are loaded again and again; counts how often they are validated."""
-
-    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.folder = folder
-        self.count = 0
-        settings_files(folder, CONFIG)
-        write(folder / "azure.json", AZURE_JSON)
-        real = settings_plan.compile_plan
-
-        def counting(world: World, sources: Sources) -> dict[str, Any]:
-            self.count += 1
-            return real(world, sources)
-
-        monkeypatch.setattr(settings_plan, "compile_plan", counting)
-
-    def load(self, **environ: str) -> Settings:
-        world = make_world(self.folder, environ=environ)
-        state = StateDirectory.open(world.state_directory, world.euid)
-        assert state is not None
-        return load_settings(world, state)
-
-    @property
-    def plan_file(self) -> Path:
-        (found,) = (self.folder / "state").glob("plan-*")
-        return found
-
-    @property
-    def record(self) -> dict[str, Any]:
-        record = json.loads(self.plan_file.read_text())
-        assert isinstance(record, dict)
-        return record
+from tests.unit.core.planning import AZURE_JSON, CONFIG, Validation
 
 
 @pytest.fixture
@@ -279,62 +241,3 @@ def test_a_full_disk_does_not_matter(node: Validation, monkeypatch: pytest.Monke
     monkeypatch.setattr(StateDirectory, "write", lambda *_: False)
     _config(node)
     assert node.load().registry_texts == ["us-docker.pkg.dev"]
-
-
-def test_the_head_start_is_given_only_when_validation_comes(node: Validation) -> None:
-    calls: list[int] = []
-    world = make_world(node.folder)
-    state = StateDirectory.open(world.state_directory, world.euid)
-    load_settings(world, state, before_validation=lambda: calls.append(1))
-    assert not calls
-    _config(node)
-    load_settings(world, state, before_validation=lambda: calls.append(1))
-    assert calls == [1]
-
-
-def test_waits_for_the_process_that_validates_and_takes_its_plan(node: Validation) -> None:
-    """Its lock is held here; the wait ends when the plan is there."""
-    world = make_world(node.folder)
-    state = StateDirectory.open(world.state_directory, world.euid)
-    assert state is not None
-    record = node.record
-    name = node.plan_file.name
-    state.remove(name)
-    lock = state.try_lock("lock-" + name.removesuffix(".json"))
-    assert lock is not None
-    clock_sleep = world.sleep
-    naps: list[float] = []
-
-    def sleep(seconds: float) -> None:
-        clock_sleep(seconds)
-        naps.append(seconds)
-        if len(naps) == 3:
-            state.write(name, record)
-
-    world.sleep = sleep
-    load_settings(world, StateDirectory.open(world.state_directory, world.euid))
-    assert (node.count, len(naps)) == (1, 3)
-    lock.release()
-
-
-def test_where_locks_cannot_be_had_everybody_validates(node: Validation) -> None:
-    name = node.plan_file.name
-    node.plan_file.unlink()
-    lock = node.folder / "state" / ("lock-" + name.removesuffix(".json"))
-    lock.unlink()
-    lock.mkdir()
-    node.load()
-    assert node.count == 2
-
-
-def test_does_not_wait_for_ever_for_a_process_that_validates(node: Validation) -> None:
-    world = make_world(node.folder)
-    state = StateDirectory.open(world.state_directory, world.euid)
-    assert state is not None
-    name = node.plan_file.name
-    state.remove(name)
-    lock = state.try_lock("lock-" + name.removesuffix(".json"))
-    load_settings(world, state)
-    assert node.count == 2
-    assert lock is not None
-    lock.release()

@@ -17,7 +17,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from credprovider.state import StateDirectory, digest
-from credprovider.world import state_directory
 from tests.unit.core.making import EXAMPLES, disown, write
 
 EUID = os.geteuid()
@@ -306,102 +305,6 @@ def _tiny_tmpfs(path: Path) -> Iterator[Path]:
         yield path
     finally:
         subprocess.run(["umount", "--lazy", str(path)], check=True)
-
-
-class TestSweeping:
-    HOUR = 3600.0
-
-    def aged(self, folder: Path, name: str, age: float) -> Path:
-        path = write(folder / name, RECORD)
-        os.utime(path, (1_000_000 - age, 1_000_000 - age))
-        return path
-
-    GONE = (
-        ("token-a.json", 13.1),
-        ("failure-a.json", 13.1),
-        ("plan-a.json", 13.1),
-        ("lock-a", 13.1),
-        (".token-a.json.7.7", 0.1),
-    )
-    KEPT = (
-        ("token-a.json", 12.9),
-        ("lock-a", 12.9),
-        (".token-a.json.7.7", 0.05),
-        ("azure-identity-token", 100),
-        ("note", 100),
-    )
-
-    @pytest.mark.parametrize(("name", "hours"), GONE)
-    def test_takes_away_what_nobody_touched_for_long(
-        self, folder: Path, state: StateDirectory, name: str, hours: float
-    ) -> None:
-        path = self.aged(folder, name, hours * self.HOUR)
-        state.sweep(1_000_000)
-        assert not path.exists()
-
-    @pytest.mark.parametrize(("name", "hours"), KEPT)
-    def test_leaves_the_rest(self, folder: Path, state: StateDirectory, name: str, hours: float) -> None:
-        path = self.aged(folder, name, hours * self.HOUR)
-        state.sweep(1_000_000)
-        assert path.exists()
-
-    def test_follows_no_link_and_removes_no_folder(self, folder: Path, state: StateDirectory) -> None:
-        (folder / "token-folder").mkdir()
-        target = write(folder.with_name("target"), b"x")
-        os.utime(target, (0, 0))
-        (folder / "token-link").symlink_to(target)
-        state.sweep(1_000_000_000_000)
-        assert target.exists()
-        assert (folder / "token-folder").exists()
-
-    def test_a_folder_that_cannot_be_listed_is_left(
-        self, state: StateDirectory, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(os, "listdir", _failing(errno.EIO))
-        state.sweep(1_000_000)
-
-    def test_a_file_that_goes_meanwhile_is_no_matter(
-        self, folder: Path, state: StateDirectory, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(os, "listdir", lambda _: ["token-gone.json", "token-a.json"])
-        path = self.aged(folder, "token-a.json", 14 * self.HOUR)
-        state.sweep(1_000_000)
-        assert not path.exists()
-
-
-class TestPlace:
-    DEFAULT = "/etc/azure-gar-credential-provider/config.json"
-
-    @pytest.mark.parametrize(
-        ("config", "environ", "euid", "place"),
-        [
-            (DEFAULT, {}, 0, "/run/azure-gar-credential-provider"),
-            (DEFAULT, {"XDG_RUNTIME_DIR": "/run/user/0"}, 0, "/run/azure-gar-credential-provider"),
-            (
-                "/etc/azure-gar-credential-provider/vendor-b/config.json",
-                {},
-                0,
-                "/run/azure-gar-credential-provider/vendor-b",
-            ),
-            ("/home/me/config.json", {}, 0, "/run/azure-gar-credential-provider"),
-            (DEFAULT, {"XDG_RUNTIME_DIR": "/run/user/7"}, 7, "/run/user/7/azure-gar-credential-provider"),
-            (DEFAULT, {}, 7, None),
-            (DEFAULT, {"XDG_RUNTIME_DIR": ""}, 7, None),
-            (DEFAULT, {"XDG_RUNTIME_DIR": "relative"}, 7, None),
-        ],
-        ids=[
-            "root",
-            "root has no other",
-            "second vendor",
-            "root, own file",
-            "user",
-            "user without",
-            "empty",
-            "relative",
-        ],
-    )
-    def test_where_it_is(self, config: str, environ: dict[str, str], euid: int, place: str | None) -> None:
-        assert state_directory(config, environ, euid) == place
 
 
 def test_digest_is_a_name_of_128_bits() -> None:

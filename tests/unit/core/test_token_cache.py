@@ -1,75 +1,21 @@
-"""One exchange for all: hits, refreshing, failures remembered and for how long, and records that are not believed."""
+"""One exchange for all: hits, refreshing, and failures remembered, for how long and how."""
 
 from __future__ import annotations
 
 import json
-import os
-import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from credprovider.deadline import Deadline
-from credprovider.errors import ProviderError
-from credprovider.secret import Secret
 from credprovider.state import StateDirectory
-from credprovider.token_cache import JITTER, LONGEST_LIFE, Answered, Grant, TokenCache, is_presentable
-from tests.unit.core.making import EXAMPLES, Clock, disown, make_world, write
-
-HOUR = 3600.0
-
-
-def failure(family: str = "google", **more: Any) -> ProviderError:
-    return ProviderError("sts-refused", family, "sts", "Google refused the token.", "see there", **more)
-
-
-class Node:
-    """A cache of one key, an exchange that a test scripts, and a clock that it turns."""
-
-    def __init__(self, folder: Path, *, with_state: bool = True, chance: float = 0.5) -> None:
-        self.folder = folder
-        self.clock = Clock(wall=time.time())  # a sweep compares it with the files' times
-        self.chance = chance
-        self.with_state = with_state
-        self.life: float = HOUR
-        self.fails: ProviderError | None = None
-        self.calls = 0
-
-    def world(self, **changes: Any) -> Any:
-        return make_world(self.folder, self.clock, **{"chance": lambda: self.chance, **changes})
-
-    def exchange(self) -> Grant:
-        self.calls += 1
-        if self.fails is not None:
-            raise self.fails
-        return Grant(Secret(f"ya29.{self.calls}"), self.clock.now + self.life)
-
-    def ask(self, exchange: Callable[[], Grant] | None = None, key: str = "key", **changes: Any) -> Answered:
-        world = self.world(**changes)
-        state = StateDirectory.open(world.state_directory, os.geteuid()) if self.with_state else None
-        return TokenCache(world, state, key).token(exchange or self.exchange, Deadline(4, self.clock.boottime))
-
-    def refused(self, **changes: Any) -> ProviderError:
-        with pytest.raises(ProviderError) as caught:
-            self.ask(**changes)
-        return caught.value
-
-    def record(self, kind: str) -> Path:
-        return self.folder / "state" / f"{kind}-key.json"
+from credprovider.token_cache import Grant, is_presentable
+from tests.unit.core.caching import HOUR, Node, failure, text
 
 
 @pytest.fixture
 def node(tmp_path: Path) -> Node:
     return Node(tmp_path)
-
-
-def text(answered: Answered) -> str:
-    return answered.grant.token.reveal()
 
 
 class TestHits:
@@ -251,185 +197,6 @@ class TestFailureMemory:
         node.refused()
         node.fails = None
         assert node.ask(key="other").how == "exchange"
-
-
-def _change(**fields: Any) -> Callable[[dict[str, Any]], object]:
-    return lambda record: record.update(fields)
-
-
-def _without(name: str) -> Callable[[dict[str, Any]], object]:
-    return lambda record: record.pop(name)
-
-
-TOKEN_RECORDS = {
-    "of another boot": _change(boot="another-boot"),
-    "of no boot": _without("boot"),
-    "stored in the future": _change(stored_at=2000.0, expires_at=2000.0 + HOUR),
-    "expired": _change(expires_at=999.0),
-    "that lives too long": _change(expires_at=1000.0 + LONGEST_LIFE + 1),
-    "that lives for ever": _change(expires_at=float(10**300)),
-    "with a life too long for a float": _change(expires_at=10**400, stored_at=10**400),
-    "stored before all time": _change(stored_at=-(10**400)),
-    "with negative jitter": _change(jitter=-0.01),
-    "with too much jitter": _change(jitter=JITTER + 0.01),
-    "with jitter true": _change(jitter=True),
-    "with a life in words": _change(expires_at="4600"),
-    "with life true": _change(expires_at=True),
-    "with life null": _change(expires_at=None),
-    "without life": _without("expires_at"),
-    "without token": _without("token"),
-    "with an empty token": _change(token=""),
-    "with a token of two lines": _change(token="ya29.a\nya29.b"),
-    "with a space in the token": _change(token="ya29. a"),
-    "with a token that is not ASCII": _change(token="ya29.\u00e4"),
-    "with a number as token": _change(token=7),
-}  # fmt: skip
-
-FAILURE_RECORDS = {
-    "of another boot": _change(boot="another-boot"),
-    "from the future": _change(stored_at=2000.0, until=2010.0),
-    "that is over": _change(until=1000.0),
-    "that lasts for ever": _change(until=10.0**300),
-    "with an end too long for a float": _change(until=10**400),
-    "stored before all time": _change(stored_at=-(10**400)),
-    "without an end": _without("until"),
-    "with an end in words": _change(until="1010"),
-    "without an error": _without("error"),
-    "with an error in words": _change(error="sts-refused"),
-    "with an error of too few fields": _change(error={"code": "sts-refused"}),
-    "with an error of wrong types": lambda record: record.update(error={name: [1] for name in record["error"]}),
-    "of a family that is not remembered": lambda record: record["error"].update(family="request"),
-    "of an unknown family": lambda record: record["error"].update(family="weather"),
-    "with claims a list": lambda record: record["error"].update(claims=[1]),
-    "with a status in words": lambda record: record["error"].update(status="400"),
-    "with a field more": lambda record: record["error"].update(more=1),
-}  # fmt: skip
-
-
-class TestRecordsThatAreNotBelieved:
-    @pytest.mark.parametrize("change", TOKEN_RECORDS.values(), ids=TOKEN_RECORDS.keys())
-    def test_tokens(self, node: Node, change: Callable[[dict[str, Any]], object]) -> None:
-        node.ask()
-        record = json.loads(node.record("token").read_text())
-        change(record)
-        write(node.record("token"), record)
-        answered = node.ask()
-        assert (answered.how, text(answered)) == ("exchange", "ya29.2")
-        assert node.ask().how == "hit"
-
-    @pytest.mark.parametrize("change", FAILURE_RECORDS.values(), ids=FAILURE_RECORDS.keys())
-    def test_failures(self, node: Node, change: Callable[[dict[str, Any]], object]) -> None:
-        node.fails = failure()
-        node.refused()
-        record = json.loads(node.record("failure").read_text())
-        change(record)
-        write(node.record("failure"), record)
-        node.fails = None
-        assert node.ask().how == "exchange"
-
-    @pytest.mark.parametrize("kind", ["token", "failure"])
-    @pytest.mark.parametrize("way", ["torn", "readable by all", "foreign"])
-    def test_files(self, node: Node, monkeypatch: pytest.MonkeyPatch, kind: str, way: str) -> None:
-        node.fails = failure() if kind == "failure" else None
-        (node.refused if node.fails else node.ask)()
-        path = node.record(kind)
-        if way == "torn":
-            os.truncate(path, 30)
-        elif way == "foreign":
-            disown(path, monkeypatch)
-        else:
-            path.chmod(0o644)
-        node.fails = None
-        assert node.ask().how == "exchange"
-
-    def test_another_boots_failure_does_not_lengthen_the_pause(self, node: Node) -> None:
-        node.fails = failure()
-        node.refused()
-        node.refused(boot_id="another-boot")
-        assert json.loads(node.record("failure").read_text())["pause"] == 10
-
-    JSON_VALUES = st.recursive(
-        st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=9),
-        lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=5), inner, max_size=2),
-        max_leaves=4,
-    )
-
-    @EXAMPLES
-    @given(
-        st.sampled_from(["token", "failure"]),
-        st.dictionaries(
-            st.sampled_from(["token", "expires_at", "jitter", "stored_at", "until", "pause", "error", "boot"]),
-            JSON_VALUES,
-            max_size=8,
-        ),
-    )
-    def test_any_record_is_believed_or_passed_over(self, tmp_path: Path, kind: str, fields: dict[str, Any]) -> None:
-        node = Node(Path(tempfile.mkdtemp(dir=tmp_path)))
-        node.ask()
-        if kind == "failure":
-            node.clock.now += HOUR
-            node.fails = failure()
-            node.refused()
-        record = {**json.loads(node.record(kind).read_text()), **fields}
-        write(node.record(kind), json.dumps(record).replace("Infinity", "1e999"))
-        node.fails = failure()
-        try:
-            answered = node.ask()
-        except ProviderError as error:
-            refused = error
-        else:
-            assert answered.cache_seconds <= answered.grant.left(node.clock.now)
-            return
-        assert refused.line().isprintable()
-
-
-class TestPromises:
-    @EXAMPLES
-    @given(
-        life=st.floats(-100, 50_000),
-        jitter=st.floats(0, 1, exclude_max=True),
-        waits=st.lists(st.floats(0, 5000), max_size=6),
-        skew=st.floats(-1e6, 1e6),
-        fails=st.booleans(),
-    )
-    def test_never_exceed_what_is_left(
-        self,
-        tmp_path: Path,
-        life: float,
-        jitter: float,
-        waits: list[float],
-        skew: float,
-        fails: bool,
-    ) -> None:
-        """Whatever life is granted, whatever the wall clock says, however long the process waited."""
-        node = Node(Path(tempfile.mkdtemp(dir=tmp_path)), chance=jitter)
-        node.life = life
-        for number, wait in enumerate([0.0, *waits]):
-            node.clock.now += wait
-            node.clock.offset += skew
-            node.fails = failure() if fails and number % 2 else None
-            try:
-                answered = node.ask()
-            except ProviderError:
-                continue
-            left = answered.grant.left(node.clock.now)
-            assert 0 <= answered.cache_seconds <= max(0.0, left - 300)
-            assert answered.how == "exchange" or left > 60
-
-    @EXAMPLES
-    @given(st.floats(0, 43_200), st.floats(0, JITTER), st.floats(0, 43_200))
-    def test_of_a_grant(self, life: float, jitter: float, now: float) -> None:
-        grant = Grant(Secret("x"), life, jitter=jitter)
-        assert 0 <= grant.cache_seconds(now) <= max(0.0, grant.left(now))
-        assert grant.cache_seconds(now) >= int(max(0.0, (life - now - 300) * 0.89))
-
-    def test_differ_between_nodes(self, tmp_path: Path) -> None:
-        promises = set()
-        for number in range(5):
-            node = Node(tmp_path / str(number), chance=number / 5)
-            node.folder.mkdir()
-            promises.add(node.ask().cache_seconds)
-        assert promises == {int(3300 * (1.0 - JITTER * (number / 5))) for number in range(5)}
 
 
 @pytest.mark.parametrize("token", ["", " ", "a b", "a\n", "\ta", "ä", "a\x7f", "a\0", "\ud800"])

@@ -111,9 +111,10 @@ def test_reads_what_json_writes(value: object, indent: int | None, ascii_only: b
 def test_any_bytes_are_read_or_refused(data: bytes) -> None:
     try:
         parse_json(data)
+        refused = None
     except DocumentError as error:
-        assert str(error).isprintable()
-        assert error.place >= (1, 1)
+        refused = error
+    assert refused is None or (str(refused).isprintable() and refused.place >= (1, 1))
 
 
 def _plain(node: Node) -> object:
