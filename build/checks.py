@@ -29,6 +29,7 @@ _ELSEWHERE_EXTENSIONS = (
 #: Every file of the bundle matches one of these; a new one has to be wanted, here, by somebody.
 WANTED = (
     "{name}",
+    "SHA256SUMS",  # of all others; `node install` compares with it
     "_internal/base_library.zip",
     "_internal/certifi/cacert.pem",
     "_internal/credprovider/bundle.json",

@@ -1,0 +1,60 @@
+"""Runs the bundle on the node as the kubelet would, and judges its answer as strictly.
+
+In the kubelet's own domain and with nothing in its environment: a pod's own namespace and SELinux domain prove nothing.
+The image asked for is nobody's, so no token is fetched and no network is used.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from credprovider.errors import one_line
+from credprovider.kubelet.request import V1, encode_request
+from credprovider.kubelet.response import judge_response
+from credprovider.node.commands import Commands
+from credprovider.node.refusal import Refusal
+
+if TYPE_CHECKING:
+    from credprovider.node.commands import Ran
+    from credprovider.node.site import Site
+
+_IMAGE = "registry.invalid/self/test"
+_SECONDS = 60
+_REMEDY = "look at the node: architecture, mounts, SELinux; `journalctl` tells what was denied"
+
+
+def self_test(site: Site, executable: str, config: str) -> None:
+    """Ask for a foreign image.
+
+    Args:
+        site: the node.
+        executable: path on it.
+        config: path of config.json on it.
+
+    Raises:
+        Refusal: ``self-test-failed``, with the reason.
+    """
+    request = encode_request(_IMAGE)
+    ran = _run(site, executable, config, request)
+    if ran.code != 0:
+        said = one_line(ran.stderr.decode("utf-8", "replace"), 400)
+        raise Refusal(
+            "self-test-failed", f"run as the kubelet runs it, the bundle ended with {ran.code}: {said}", _REMEDY
+        )
+    verdict = judge_response(ran.stdout, api_version=V1, image=_IMAGE)
+    if not verdict.accepted or verdict.credentials:
+        reason = "; ".join(verdict.causes) or "it has a credential for an image that is not ours"
+        raise Refusal("self-test-failed", f"the kubelet would not take the bundle's answer: {reason}", _REMEDY)
+
+
+def _run(site: Site, executable: str, config: str, request: bytes) -> Ran:
+    host = site.host
+    plain = ["/usr/bin/env", "-i", executable, f"--config={config}"]
+    if host.commands is None:
+        # A tree: the bundle is the one that runs here, and only its copy is in question.
+        local = [host.local(executable), f"--config={host.local(config)}"]
+        return Commands().run(local, stdin=request, environ={}, timeout=_SECONDS)
+    service = ["systemd-run", "--quiet", "--pipe", "--wait", "--collect", f"--property=RuntimeMaxSec={_SECONDS}"]
+    if site.kubelet.selinux:
+        service.append(f"--property=SELinuxContext={site.kubelet.selinux}")
+    return host.commands.run([*service, *plain], stdin=request, timeout=_SECONDS + 10)
