@@ -139,10 +139,13 @@ def _judge(
 
 
 def _without_echoes(broken: Iterable[Finding], findings: Sequence[Finding]) -> list[Finding]:
-    """Broken rules but those about a field of which it is already said that its value does not fit."""
-    spoiled = [finding for finding in findings if finding.rule in {WRONG_TYPE, BAD_DURATION}]
-    said = {(file, finding.path) for finding in spoiled for file in (finding.file, "")}
-    return [finding for finding in broken if (finding.file, finding.path) not in said]
+    """Broken rules but those about a field of which it is already said that its value does not fit, or a part of it."""
+    said = [(finding.file, finding.path) for finding in findings if finding.rule in {WRONG_TYPE, BAD_DURATION}]
+    return [
+        finding
+        for finding in broken
+        if not any(finding.file in {file, ""} and f"{finding.path}.".startswith(f"{path}.") for file, path in said)
+    ]
 
 
 def _read(paths: Sequence[str]) -> tuple[list[tuple[str, bytes]], list[Finding]]:

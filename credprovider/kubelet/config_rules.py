@@ -124,7 +124,8 @@ def _check_token_attributes(
         yield _error(provider, "audience-missing", attributes.audience, message)
     if attributes.require_service_account is None:
         message = "requireServiceAccount is required: true or false"
-        yield _error(provider, "require-service-account-missing", at, message)
+        here = (attributes.place, f"{attributes.path}.requireServiceAccount")
+        yield _error(provider, "require-service-account-missing", here, message)
     if provider.api_version.text != V1:
         message = f"tokenAttributes needs the provider's apiVersion {V1}"
         yield _error(provider, "token-attributes-api-version", at, message)

@@ -7,7 +7,7 @@ broken one. Source: pkg/credentialprovider/plugin/plugin.go, (*execPlugin).ExecP
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 from credprovider.kubelet.codec import Decoder, Problem, TypeMetaError, read_type_meta
@@ -46,23 +46,23 @@ class Stage(Enum):
 class Credential:
     """One credential that the kubelet would hand to the container runtime, with the auth key that it came under."""
 
-    key: str
-    username: str
+    key: str = field(repr=False)
+    username: str = field(repr=False)
     password: Secret
 
 
 @dataclass(frozen=True)
 class Response:
-    """What a response says once it is decoded.
+    """What a response says once it is decoded; printed, it shows none of its texts.
 
     Attributes:
         cache_duration: nanoseconds; None leaves it to the provider's defaultCacheDuration.
         auth: by auth key as written.
     """
 
-    cache_key_type: str
+    cache_key_type: str = field(repr=False)
     cache_duration: int | None
-    auth: dict[str, Credential]
+    auth: dict[str, Credential] = field(repr=False)
 
 
 @dataclass(frozen=True)

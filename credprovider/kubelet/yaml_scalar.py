@@ -32,7 +32,7 @@ _WORDS[""] = (Kind.NULL, "")
 
 _INTEGER = re.compile(r"([+-]?)(?:0[xX]([0-9a-fA-F]+)|0[bB]([01]+)|0[oO]?([0-7]+)|(0|[1-9][0-9]*))")
 #: By goyaml's own second attempt at binary numbers.
-_SIGN_INSIDE = re.compile(r"0b[+-][01]+")
+_SIGN_INSIDE = re.compile(r"0b([+-][01]+)")
 _DECIMAL = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _POINT_FIRST = re.compile(r"\.[0-9]+(_[0-9]+)*([eE][-+]?[0-9]+(_[0-9]+)*)?")
 _DATE = re.compile(
@@ -130,8 +130,8 @@ def _integer(value: str) -> int | None:
         sign, *digits = match.groups()
         number = next(int(text, base) for text, base in zip(digits, (16, 2, 8, 10), strict=True) if text is not None)
         number = -number if sign == "-" else number
-    elif _SIGN_INSIDE.fullmatch(packed):
-        sign, number = packed[2], int(packed[2:], 2)
+    elif signed := _SIGN_INSIDE.fullmatch(packed):
+        sign, number = signed[1][0], int(signed[1], 2)
     else:
         return None
     if -(1 << 63) <= number < 1 << 63 or (number < 1 << 64 and number > 0 and not sign):
