@@ -53,9 +53,13 @@ class TestManagedIdentity:
         found = plan(tmp_path, identity("managed-identity", clientId=CLIENT_ID), GCLOUD, AZURE_CLIENT_ID=OTHER_ID)
         assert found["selector"] == ["client_id", CLIENT_ID]
 
-    def test_then_the_environments(self, tmp_path: Path) -> None:
+    def test_then_the_vendor_files(self, tmp_path: Path) -> None:
         vendor = changed(GCLOUD, "credential_source", "url", to=GCLOUD["credential_source"]["url"] + "&object_id=o")
         found = plan(tmp_path, identity("managed-identity"), vendor, AZURE_CLIENT_ID=OTHER_ID)
+        assert found["selector"] == ["object_id", "o"]
+
+    def test_then_the_environments(self, tmp_path: Path) -> None:
+        found = plan(tmp_path, identity("managed-identity"), GCLOUD, AZURE_CLIENT_ID=OTHER_ID)
         assert found["selector"] == ["client_id", OTHER_ID]
 
     def test_which_is_a_guid(self, tmp_path: Path) -> None:
