@@ -31,6 +31,7 @@ class Report:
 
     rounds: int
     rows: list[Row] = field(default_factory=list)
+    load: float = field(default_factory=lambda: os.getloadavg()[0])
 
     def add(self, row: Row) -> None:
         """Take a row and show it."""
@@ -47,6 +48,7 @@ class Report:
             "",
             f"- date: {datetime.datetime.now(datetime.timezone.utc):%Y-%m-%d}",
             f"- machine: {_machine()}",
+            f"- other load while measuring: {self.load:.1f} processes on average before the start",
             f"- sources: {_commit()}",
             f"- runs per figure: {self.rounds}, medians; time is from exec to the end of the process",
             "- *empty*: a program that does nothing, frozen by the same recipe",
