@@ -109,7 +109,8 @@ def _forbid_core_dumps() -> None:
     import resource  # noqa: PLC0415
 
     try:
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        # 1 and not 0: a limit of 0 does not stop a core that goes through a pipe (man 5 core, core_pattern).
+        resource.setrlimit(resource.RLIMIT_CORE, (1, 1))
     except (OSError, ValueError):
         return
 

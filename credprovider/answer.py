@@ -74,7 +74,12 @@ def _answer(raw: bytes, world: World, deadline: Deadline, dialer: Dialer) -> Ans
     note = f"{image.host}: {settings.source} {answered.how}, {life}"
     if answered.failure is not None:
         return Answer(stdout, f"{note}, not refreshed: {answered.failure.code}", [answered.failure.line()])
-    return Answer(stdout, note, settings.warnings if answered.how == "exchange" else [])
+    warnings = list(settings.warnings) if answered.how == "exchange" else []
+    if state is None and world.state_directory is not None:
+        warnings.append(
+            f"{world.state_directory} is not a folder of mode 0700 of our own: every answer costs an exchange"
+        )
+    return Answer(stdout, note, warnings)
 
 
 def _cache_key(settings: Settings, request: Request, presented: SubjectToken | None) -> str:

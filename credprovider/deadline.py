@@ -32,6 +32,10 @@ class Deadline:
         """Seconds until it passes; never negative."""
         return max(0.0, self._at - self._clock())
 
+    def shorten(self, seconds: float) -> None:
+        """Let it pass in `seconds` at the latest."""
+        self._at = min(self._at, self._clock() + seconds)
+
     def clip(self, seconds: float) -> float:
         """The given seconds, or what is left if that is less."""
         return min(seconds, self.left())

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import re
+from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 
 from google.auth import metrics
@@ -24,7 +25,6 @@ from credprovider.token_cache import LONGEST_LIFE, USABLE_SECONDS, Grant, is_pre
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import datetime
     from typing import Any
 
     from credprovider.identity.token import SubjectToken
@@ -190,8 +190,6 @@ def _moment(value: Any) -> float | None:
     match = _RFC3339.fullmatch(value) if isinstance(value, str) else None
     if match is None:
         return None
-    from datetime import datetime  # noqa: PLC0415 - kept off the way that needs no absolute time
-
     try:
         return datetime.fromisoformat(match[1] + "+00:00").timestamp()
     except ValueError:
@@ -202,6 +200,6 @@ def _date(reply: Reply) -> float | None:
     """The server's own clock (RFC 9110 section 6.6.1), seconds since 1970."""
     try:
         moment: datetime = parsedate_to_datetime(reply.headers.get("date", ""))
-        return moment.timestamp()
+        return (moment if moment.tzinfo is not None else moment.replace(tzinfo=timezone.utc)).timestamp()
     except (TypeError, ValueError, OverflowError):
         return None

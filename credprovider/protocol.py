@@ -6,7 +6,7 @@ a strict codec, so it carries those five fields and nothing else.
 
 from __future__ import annotations
 
-from credprovider.errors import ProviderError
+from credprovider.errors import PROGRAM, ProviderError
 from credprovider.secret import Secret
 from credprovider.strict_json import loads, quote
 
@@ -48,16 +48,8 @@ class Request:
 
 def bad_request(code: str, cause: str, remedy: str = "") -> ProviderError:
     """A `ProviderError` of the family ``request``."""
-    return ProviderError(
-        code,
-        "request",
-        "request",
-        cause,
-        remedy or f"send one CredentialProviderRequest on stdin; `{_PROGRAM} request IMAGE` prints a correct one",
-    )
-
-
-_PROGRAM = "azure-gar-credential-provider"
+    remedy = remedy or f"send one CredentialProviderRequest on stdin; `{PROGRAM} request IMAGE` prints a correct one"
+    return ProviderError(code, "request", "request", cause, remedy)
 
 
 def parse_request(raw: bytes) -> Request:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 
 from credprovider import __version__
 from credprovider.errors import ProviderError
@@ -142,7 +143,7 @@ def _validate(world: World, state: StateDirectory | None, key: str, before_valid
     sources = Sources(world)
     plan = compile_plan(world, sources)
     if state is not None and plan["cache_enabled"]:
-        record = {"product": __version__, "plan": plan, "files": sources.files, "variables": _variables(world.environ)}
+        record = {"product": _product(), "plan": plan, "files": sources.files, "variables": _variables(world.environ)}
         state.write(f"plan-{key}.json", _seal(record))
     return Settings(plan)
 
@@ -172,7 +173,7 @@ def _standing_plan_or_lock(world: World, state: StateDirectory, key: str) -> tup
 def _standing_plan(world: World, record: dict[str, Any] | None) -> dict[str, Any] | None:
     if record is None or not _is_whole(record) or world.config not in record["files"]:
         return None
-    if record["product"] != __version__ or record["variables"] != _variables(world.environ):
+    if record["product"] != _product() or record["variables"] != _variables(world.environ):
         return None
     if record["plan"].keys() != Settings.__annotations__.keys():  # another build of the same version made it
         return None
@@ -199,6 +200,12 @@ def _is_whole(record: dict[str, Any]) -> bool:
         return record.pop("whole", None) == digest(dumps(record)) and "plan" in record
     except RecursionError:
         return False
+
+
+def _product() -> str:
+    """This very build: what another build let pass is validated anew."""
+    build = os.stat(sys.executable) if getattr(sys, "frozen", False) else None
+    return __version__ if build is None else f"{__version__} {build.st_size} {build.st_mtime_ns}"
 
 
 def _variables(environ: Mapping[str, str]) -> dict[str, str]:

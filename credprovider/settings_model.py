@@ -125,7 +125,8 @@ class IdentityModel(_Model):
         description="Default: what the vendor's credential_source says (file: token-file; IMDS url: managed-identity).",
     )
     client_id: Guid | None = Field(
-        default=None, description="Which managed identity. Default: AZURE_CLIENT_ID, else the kubelet identity."
+        default=None,
+        description="Which managed identity. Default: the vendor file's, AZURE_CLIENT_ID, the kubelet identity.",
     )
     resource: Printable | None = Field(
         default=None,

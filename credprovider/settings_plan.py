@@ -105,9 +105,10 @@ def _identity(
         return plan
     plan["token_audience"] = _token_audience(path, config, entra, warnings)
     if source == "token-file":
-        plan["token_file"] = (
-            identity.token_file or world.environ.get("AZURE_FEDERATED_TOKEN_FILE") or _relayed_token_file(world)
-        )
+        named = world.environ.get("AZURE_FEDERATED_TOKEN_FILE")
+        if named and not named.startswith("/"):
+            raise settings_error("settings-token-file", "AZURE_FEDERATED_TOKEN_FILE is not an absolute path")
+        plan["token_file"] = identity.token_file or named or _relayed_token_file(world)
         plan["token_field"] = account.token_field if account.source == "token-file" else None
         return plan
     pods = identity.service_account or ServiceAccountModel()
@@ -159,15 +160,17 @@ def _refuse_misplaced(path: str, source: str, identity: IdentityModel) -> None:
 
 def _selector(identity: IdentityModel, account: ExternalAccount, world: World, sources: Sources) -> list[str] | None:
     """Which identity IMDS is asked for: exactly one parameter, as nodes normally have several identities."""
-    client_id = identity.client_id or world.environ.get("AZURE_CLIENT_ID")
+    if identity.client_id:
+        return ["client_id", identity.client_id]
+    if account.imds_selector:
+        return account.imds_selector
+    client_id = world.environ.get("AZURE_CLIENT_ID")
     if client_id:
         if not GUID.fullmatch(client_id):
             raise settings_error(
                 "settings-client-id", "AZURE_CLIENT_ID is no GUID", "correct it, or set identity.clientId"
             )
         return ["client_id", client_id]
-    if account.imds_selector:
-        return account.imds_selector
     content = sources.read_if_there(world.azure_json)
     if content is None:
         return None

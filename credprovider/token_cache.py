@@ -24,6 +24,8 @@ MARGIN_SECONDS = 300.0
 JITTER = 0.1
 #: A token whose answer would fall below this many seconds of caching is refreshed.
 REFRESH_BELOW_SECONDS = 600
+#: How long a refresh may hold up a pull that the old token would serve.
+PATIENCE_SECONDS = 10.0
 #: A token with less than this many seconds left is not answered.
 USABLE_SECONDS = 60.0
 #: No Google access token lives longer, in seconds; what claims to is not ours.
@@ -104,6 +106,9 @@ class TokenCache:
         failure = self._remembered_failure(now)
         if failure is not None:
             return self._keep_or_raise(known, failure)
+        if known is not None and known.left(now) > USABLE_SECONDS:
+            # A pull need not wait out an outage while there is a token that serves it.
+            deadline.shorten(PATIENCE_SECONDS)
         return self._exchange_once(exchange, deadline, known)
 
     def _exchange_once(self, exchange: Callable[[], Grant], deadline: Deadline, before: Grant | None) -> Answered:
