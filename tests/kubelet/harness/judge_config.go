@@ -12,7 +12,7 @@ type configCase struct {
 	Content      []byte            `json:"content"`
 	Directory    bool              `json:"directory"`
 	Files        map[string][]byte `json:"files"`   // of the directory; a name that ends in "/" is a folder
-	Plugins      []string          `json:"plugins"` // executables in the bin dir; absent: whatever name is asked for
+	Plugins      []string          `json:"plugins"` // executables in the bin dir
 	FeatureGates map[string]bool   `json:"feature_gates"`
 }
 
