@@ -180,9 +180,9 @@ _YAML = st.recursive(
 )
 
 
-@given(_YAML, st.sampled_from([True, False, None]))
-def test_reads_what_pyyaml_writes(value: object, flow: bool | None) -> None:
-    written = yaml.safe_dump(value, default_flow_style=flow, allow_unicode=True)
+@given(_YAML, st.sampled_from([True, False, None]), st.sampled_from(["'", '"']), st.booleans())
+def test_reads_what_pyyaml_writes_in_quotes(value: object, flow: bool | None, quote: str, plain: bool) -> None:
+    written = yaml.safe_dump(value, default_flow_style=flow, default_style=quote, allow_unicode=plain)
     assert _plain(parse_yaml(written.encode()).root) == value
 
 
