@@ -125,6 +125,19 @@ def test_an_answer_is_one_line_of_json_and_no_word_more(folder: Path) -> None:
     assert json.loads(again.stdout)["auth"] == json.loads(done.stdout)["auth"]
 
 
+def test_a_state_folder_that_is_no_use_is_told_in_the_journal_and_serves_the_pull(folder: Path) -> None:
+    (folder / STATE).mkdir(mode=0o755)
+    (folder / STATE).chmod(0o755)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as journal:
+        journal.bind(str(folder / "journal"))
+        journal.settimeout(10)
+        done = ask(folder, preamble=GRANT)
+        lines = [journal.recv(65536).decode() for _ in range(2)]
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert f"MESSAGE={folder / STATE} is not a folder of mode 0700" in lines[1]
+    assert not list((folder / STATE).iterdir())
+
+
 def test_a_terminal_gets_a_hint_of_two_lines(folder: Path) -> None:
     leader, follower = pty.openpty()
     try:

@@ -145,6 +145,11 @@ class TestTokenFile:
         config = identity("token-file", tokenAudience=TOKEN_AUDIENCE)
         assert plan(tmp_path, config, AZURE_FEDERATED_TOKEN_FILE="/run/theirs")["token_file"] == "/run/theirs"
 
+    def test_which_is_absolute(self, tmp_path: Path) -> None:
+        settings_files(tmp_path, identity("token-file", tokenAudience=TOKEN_AUDIENCE))
+        error = refusal(make_world(tmp_path, environ={"AZURE_FEDERATED_TOKEN_FILE": "token"}))
+        assert (error.code, "AZURE_FEDERATED_TOKEN_FILE" in error.cause) == ("settings-token-file", True)
+
     def test_else_the_relays_and_never_the_pods_path_of_the_vendors_file(self, tmp_path: Path) -> None:
         assert plan(tmp_path, {})["token_file"] == f"{tmp_path}/state/azure-identity-token"
 

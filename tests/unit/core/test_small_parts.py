@@ -35,6 +35,12 @@ class TestDeadline:
         clock.now += 5
         assert end.clip(1) == 0
 
+    @pytest.mark.parametrize(("seconds", "left"), [(1, 1), (0, 0), (10, 4)], ids=["sooner", "at once", "never later"])
+    def test_can_be_shortened(self, seconds: float, left: float) -> None:
+        end = Deadline(4, Clock().boottime)
+        end.shorten(seconds)
+        assert end.left() == left
+
     @EXAMPLES
     @given(st.floats(0, 100), st.floats(0, 100), st.floats(0, 1000))
     def test_never_lets_a_wait_pass_it(self, total: float, wait: float, passed: float) -> None:

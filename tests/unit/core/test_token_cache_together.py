@@ -200,6 +200,33 @@ def test_at_the_deadline_an_old_token_is_still_good(tmp_path: Path) -> None:
     lock.release()
 
 
+@pytest.mark.parametrize(
+    ("life", "patience"), [(200.0, 10), (61.0, 10), (60.0, 45), (None, 45)], ids=["old", "last", "too old", "none"]
+)
+def test_a_pull_that_an_old_token_serves_is_not_held_up_for_long(
+    tmp_path: Path, life: float | None, patience: float
+) -> None:
+    """Neither by the exchange nor by another process's."""
+    alone = Alone(tmp_path)
+    if life is not None:
+        alone.ask()
+        alone.clock.now += HOUR - life
+    end = Deadline(45, alone.clock.boottime)
+    found: list[float] = []
+
+    def exchange() -> Grant:
+        found.append(end.left())
+        raise ProviderError("c", "request", "sts", "x", "y")
+
+    cache = TokenCache(alone.world, alone.state, "key")
+    if patience == 10:
+        assert cache.token(exchange, end).how == "kept"
+    else:
+        with pytest.raises(ProviderError):
+            cache.token(exchange, end)
+    assert found == [patience]
+
+
 def test_the_lock_is_free_after_success_failure_and_bug(tmp_path: Path) -> None:
     alone = Alone(tmp_path)
     for error in (None, ProviderError("c", "google", "sts", "x", "y"), RuntimeError()):
