@@ -85,7 +85,7 @@ class ExternalAccount:
         self._check_token_url()
         self.service_account: str | None = None
         self.impersonation_url = self._impersonation_url()
-        self.source: str | None = None
+        self.source = "token-file" if file.credential_source.url is None else "managed-identity"
         self.token_field: str | None = None
         self.imds_resource: str | None = None
         self.imds_selector: list[str] | None = None
@@ -154,7 +154,9 @@ class ExternalAccount:
         _, slash, rest = url.removeprefix("https://").partition("/")
         match = _IMPERSONATION_PATH.fullmatch(slash + rest)
         host = _https_host(url, slash + rest)
-        if match is None or host is None or not is_google_endpoint(host, "iamcredentials", self._universe):
+        # gcloud writes the default universe's host in files of every universe.
+        universes = {self._universe, DEFAULT_UNIVERSE}
+        if match is None or not any(host and is_google_endpoint(host, "iamcredentials", each) for each in universes):
             expected = f"https://iamcredentials.{self._universe}/v1/projects/-/serviceAccounts/NAME@PROJECT.iam.gserviceaccount.com:generateAccessToken"
             raise self._error("service_account_impersonation_url", f"is not {expected} or its regional or private form")
         self.service_account = match[1]
@@ -167,7 +169,6 @@ class ExternalAccount:
         if source.format.type == "json" and not (field and _FIELD.fullmatch(field)):
             raise self._error("credential_source.format", "is json and lacks a usable subject_token_field_name")
         if source.url is None:
-            self.source = "token-file"
             self.token_field = field if source.format.type == "json" else None
             return
         self._read_imds_url(source.url)

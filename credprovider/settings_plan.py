@@ -74,11 +74,6 @@ def _identity(
 ) -> dict[str, Any]:
     identity = config.identity or IdentityModel()
     source = identity.source or account.source
-    if source is None:
-        raise settings_error(
-            "settings-source",
-            f"{path}: identity.source is missing, and the vendor's credential_source names neither a file nor IMDS",
-        )
     _refuse_misplaced(path, source, identity)
     entra = _entra(path, source, identity, world.environ)
     plan: dict[str, Any] = {
@@ -106,7 +101,7 @@ def _identity(
     plan["token_audience"] = _token_audience(path, config, entra, warnings)
     if source == "token-file":
         named = world.environ.get("AZURE_FEDERATED_TOKEN_FILE")
-        if named and not named.startswith("/"):
+        if named and not named.startswith("/") and not identity.token_file:
             raise settings_error("settings-token-file", "AZURE_FEDERATED_TOKEN_FILE is not an absolute path")
         plan["token_file"] = identity.token_file or named or _relayed_token_file(world)
         plan["token_field"] = account.token_field if account.source == "token-file" else None
