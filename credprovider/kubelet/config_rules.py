@@ -25,12 +25,15 @@ if TYPE_CHECKING:
 CACHE_TYPES = ("ServiceAccount", "Token")
 GATE = "KubeletServiceAccountTokenForCredentialProviders"
 
+#: Longest name of a file on Linux, in bytes.
+_NAME_LIMIT = 255
+
 _QUALIFIED = re.compile(r"(?:[A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]")
 _SUBDOMAIN = re.compile(r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?(?:\.[a-z0-9](?:[-a-z0-9]*[a-z0-9])?)*")
 
 
 def check_providers(providers: Sequence[Provider], kubelet: KubeletVersion, *, token_gate: bool) -> Iterator[Finding]:
-    """Every broken rule.
+    """Every broken rule, names that no executable can have included.
 
     Args:
         providers: of all files together.
@@ -71,6 +74,9 @@ def _check_name(provider: Provider, seen: set[str], kubelet: KubeletVersion) -> 
             provider, "name-duplicate", name, message, "for two entries of one binary, link to it by a second name"
         )
     seen.add(name.text)
+    if "\0" in name.text or len(name.text.encode("utf-8", "surrogateescape")) > _NAME_LIMIT:
+        message = f"no file can have this name: it holds a NUL or is longer than {_NAME_LIMIT} bytes"
+        yield _error(provider, "executable-name-impossible", name, message, hint)
     if not name.text:
         severity = Severity.ERROR if kubelet >= EXECUTABLES_INSPECTED else Severity.WARNING
         message = "without a name the provider's executable is the bin dir itself"

@@ -35,7 +35,7 @@ def check_executables(providers: Sequence[Provider], bin_dir: str, kubelet: Kube
         yield Finding(Severity.ERROR, "executable-bin-dir", message)
         return
     for provider in providers:
-        if provider.name.text and "/" not in provider.name.text:
+        if provider.name.text and not {"/", "\0"} & set(provider.name.text):
             yield from _check(provider, Path(bin_dir) / provider.name.text, kubelet)
 
 

@@ -84,6 +84,13 @@ def test_providers_side_by_side_are_sound(first: str, second: str) -> None:
     assert warnings(text) == []
 
 
+def test_unparsable_pattern_spoils_no_comparison() -> None:
+    text = document(
+        provider(name="a", matchImages=["%zz", "gcr.io"]), provider(name="b", matchImages=["%zz", "gcr.io"])
+    )
+    assert [finding.rule for finding in lint_text(text).warnings] == ["providers-overlap"]
+
+
 def test_port_keeps_providers_apart() -> None:
     text = document(provider(name="a", matchImages=["a.dev:1"]), provider(name="b", matchImages=["a.dev:2"]))
     assert warnings(text) == ["pattern-port", "pattern-port"]
