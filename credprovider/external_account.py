@@ -193,7 +193,7 @@ class ExternalAccount:
         selectors = [[name, asked[name][0]] for name in _SELECTORS if name in asked]
         if len(selectors) > 1:
             raise self._error("credential_source.url", "asks IMDS for several identities at once")
-        self.source, self.imds_resource = "managed-identity", resource
+        self.imds_resource = resource
         self.imds_selector = selectors[0] if selectors else None
 
 
