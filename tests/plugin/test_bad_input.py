@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from tests.cloud.api import CloudApi
     from tests.cloud.modes import Setting
-    from tests.plugin.runner import Runner
+    from tests.plugin.runner import InProcess, Runner
     from tests.plugin.settings import SettingsFactory
 
 _REQUEST = {
@@ -343,7 +343,20 @@ SETTINGS = [
 ]
 
 
-@pytest.mark.parametrize("bad", SETTINGS, ids=lambda bad: bad.name)
+#: A few of each kind for the executable; all of them in this process.
+_FROZEN = {"unknown-key", "no-guid", "ca-file-absent", "registry-elsewhere", "foreign-token-url", "executable-source"}
+
+
+@pytest.mark.parametrize(
+    ("ask", "bad"),
+    [
+        pytest.param(runner, bad, id=f"{runner}-{bad.name}")
+        for runner in ("in-process", "frozen")
+        for bad in SETTINGS
+        if runner == "in-process" or bad.name in _FROZEN
+    ],
+    indirect=["ask"],
+)
 def test_bad_settings_are_refused_by_field(
     ask: Runner, settings: SettingsFactory, cloud: CloudApi, bad: BadSettings
 ) -> None:
@@ -372,11 +385,11 @@ def test_settings_that_others_could_have_written_are_refused(
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff", b'{"cache":{},"cache":{}}', b"null", b"{}\n{}"])
 @pytest.mark.parametrize("file", ["config.json", "credential-config.json"])
 def test_settings_that_are_not_one_json_object_are_refused(
-    ask: Runner, settings: SettingsFactory, cloud: CloudApi, file: str, content: bytes
+    in_process: InProcess, settings: SettingsFactory, cloud: CloudApi, file: str, content: bytes
 ) -> None:
     setting = settings()
     (setting.config.parent / file).write_bytes(content)
-    outcome = ask(setting.request, setting.config)
+    outcome = in_process(setting.request, setting.config)
     assert (outcome.code, outcome.hop) == (3, "settings")
     assert str(setting.config.parent / file) in outcome.line
     assert cloud.connections() == []

@@ -73,7 +73,7 @@ def test_short_lived_token_is_answered_and_not_to_be_kept(
     assert outcome.cache_seconds <= max(0, life + 20 - MARGIN_SECONDS)
 
 
-@pytest.mark.parametrize("life", [5, 30, 61])
+@pytest.mark.parametrize("life", [30, 61])
 def test_token_about_to_end_is_not_answered(ask: Runner, settings: SettingsFactory, cloud: CloudApi, life: int) -> None:
     setting = settings("token-file-direct")
     token = cloud.kubernetes_token(audience=WORLD.cluster_audience, lifetime=life)

@@ -184,7 +184,11 @@ def _assert_metrics(call: dict[str, Any], rest: str) -> None:
 # --- Entra's three clouds ---------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("told_by", ["settings", "AZURE_AUTHORITY_HOST"])
+@pytest.mark.parametrize(
+    ("ask", "told_by"),
+    [("in-process", "settings"), ("in-process", "AZURE_AUTHORITY_HOST"), ("frozen", "settings")],
+    indirect=["ask"],
+)
 @pytest.mark.parametrize("azure", CLOUDS)
 @pytest.mark.parametrize("name", ENTRA_MODES)
 def test_entra_of_each_azure_cloud(
@@ -436,12 +440,12 @@ def test_lifetime_and_quota_project_of_the_vendors_file(
 
 @pytest.mark.parametrize("name", MODES_BY_NAME)
 def test_second_question_is_answered_without_a_call(
-    ask: Runner, settings: SettingsFactory, cloud: CloudApi, name: str
+    in_process: InProcess, settings: SettingsFactory, cloud: CloudApi, name: str
 ) -> None:
     setting = settings(name)
-    first = ask(setting.request, setting.config)
+    first = in_process(setting.request, setting.config)
     again = asking(setting, "europe-docker.pkg.dev/bifrost-project/hub/other")
-    second = ask(again.request, again.config)
+    second = in_process(again.request, again.config)
     assert second.password == first.password
     assert second.cache_seconds <= first.cache_seconds
     assert hops(cloud) == MODES_BY_NAME[name].hops

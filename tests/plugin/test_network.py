@@ -61,9 +61,11 @@ def test_all_but_imds_goes_through_the_proxy(
     assert set(tokens_sent) == {None}
 
 
-def test_proxy_without_a_scheme_is_an_http_proxy(ask: Runner, settings: SettingsFactory, cloud: CloudApi) -> None:
+def test_proxy_without_a_scheme_is_an_http_proxy(
+    in_process: InProcess, settings: SettingsFactory, cloud: CloudApi
+) -> None:
     setting = settings(network={"httpsProxy": "proxy.corp.example:3128"})
-    assert ask(setting.request, setting.config).code == 0
+    assert in_process(setting.request, setting.config).code == 0
     assert cloud.proxied() == [_STS]
 
 
@@ -72,10 +74,10 @@ def test_proxy_without_a_scheme_is_an_http_proxy(ask: Runner, settings: Settings
     ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy", "GRPC_PROXY", "FTP_PROXY", "PROXY", "REQUEST_METHOD"],
 )
 def test_variable_of_another_scheme_makes_no_proxy(
-    ask: Runner, settings: SettingsFactory, cloud: CloudApi, variable: str
+    in_process: InProcess, settings: SettingsFactory, cloud: CloudApi, variable: str
 ) -> None:
     setting = settings("managed-identity-impersonated")
-    assert ask(setting.request, setting.config, **{variable: PROXY}).code == 0
+    assert in_process(setting.request, setting.config, **{variable: PROXY}).code == 0
     assert cloud.connections("proxy") == []
 
 
@@ -148,12 +150,12 @@ def test_empty_exemption_in_settings_is_none(ask: Runner, settings: SettingsFact
     "user", ["puller:s3cret", "puller:", "pull%40corp:s%3Acr%2Ft", "p%C3%BCller:%E2%82%AC"], ids=str
 )
 def test_proxy_gets_the_credentials_it_wants(
-    ask: Runner, settings: SettingsFactory, cloud: CloudApi, user: str
+    in_process: InProcess, settings: SettingsFactory, cloud: CloudApi, user: str
 ) -> None:
     plain = {"pull%40corp:s%3Acr%2Ft": "pull@corp:s:cr/t", "p%C3%BCller:%E2%82%AC": "püller:€"}.get(user, user)
     cloud.configure(proxy_credentials=plain)
     setting = settings(network={"httpsProxy": f"http://{user}@proxy.corp.example:3128"})
-    assert ask(setting.request, setting.config).code == 0
+    assert in_process(setting.request, setting.config).code == 0
     assert cloud.proxied() == [_STS]
     assert "proxy-authorization" not in only_call(cloud, "sts")["headers"]
 
@@ -285,10 +287,10 @@ def test_ca_file_of_settings_is_the_only_one(
 
 @pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_DIR", "NODE_EXTRA_CA_CERTS"])
 def test_cas_of_other_programs_do_not_count(
-    ask: Runner, settings: SettingsFactory, cloud: CloudApi, stranger: str, variable: str
+    in_process: InProcess, settings: SettingsFactory, cloud: CloudApi, stranger: str, variable: str
 ) -> None:
     setting = settings()
-    outcome = ask(setting.request, setting.config, **{"SSL_CERT_FILE": stranger, variable: str(cloud.ca_file)})
+    outcome = in_process(setting.request, setting.config, **{"SSL_CERT_FILE": stranger, variable: str(cloud.ca_file)})
     assert outcome.error == "network-tls-untrusted"
 
 
