@@ -319,8 +319,11 @@ def test_whatever_the_environment_says_nobody_else_is_asked(
 
 
 @pytest.fixture(scope="module", autouse=True)
-def endless(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[subprocess.Popen[bytes], float]]:
+def endless(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[subprocess.Popen[bytes], float] | None]:
     """An executable whose stdin never ends, started before everything else here: it takes its time."""
+    if not os.access(EXECUTABLE, os.X_OK):
+        yield None  # the others here can do without
+        return
     config = tmp_path_factory.mktemp("endless") / "config.json"
     process = subprocess.Popen(
         [EXECUTABLE, f"--config={config}"],
@@ -380,8 +383,9 @@ def test_answer_and_watchdog_never_both_speak(cloud: CloudProcess, direct: Setti
 
 
 def test_a_stdin_that_never_ends_is_given_up_before_the_kubelet_would(
-    endless: tuple[subprocess.Popen[bytes], float],
+    endless: tuple[subprocess.Popen[bytes], float] | None,
 ) -> None:
+    assert endless is not None, f"{EXECUTABLE} is not built"
     process, started = endless
     code = process.wait(KUBELET_LIMIT - (time.monotonic() - started))
     assert process.stdout is not None
