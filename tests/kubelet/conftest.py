@@ -2,30 +2,20 @@
 
 from __future__ import annotations
 
-import functools
 from pathlib import Path
 
 import pytest
 
-from tests.kubelet.build import Harness, MissingGoError, built, versions
+from tests.kubelet.build import Harness, built, versions
+from tests.kubelet.golang import MissingGoError, NotBuiltError
 from tests.kubelet.real import Real
 
 _HERE = Path(__file__).parent
 
 
-@functools.cache
-def _harnesses() -> dict[str, Harness]:
-    try:
-        return {harness.version: harness for harness in built()}
-    except (FileNotFoundError, MissingGoError) as error:
-        pytest.fail(str(error), pytrace=False)
-
-
 def pytest_configure(config: pytest.Config) -> None:
     """Make the marker known wherever these tests are collected."""
-    config.addinivalue_line(
-        "markers", "kubelet: judged by the kubelet's own code; needs tests/kubelet/build.py run once"
-    )
+    config.addinivalue_line("markers", "kubelet: judged by the kubelet's own code; needs tests.kubelet.build run once")
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -39,10 +29,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         config.hook.pytest_deselected(items=ours)
 
 
-@pytest.fixture(scope="session", params=list(versions()), ids="kubelet-{}".format)
+@pytest.fixture(scope="session", params=versions(), ids="kubelet-{}".format)
 def harness(request: pytest.FixtureRequest) -> Harness:
     """One after the other, newest first."""
-    return _harnesses()[request.param]
+    try:
+        return built(request.param)
+    except (NotBuiltError, MissingGoError) as error:
+        pytest.fail(f"{error}: run `python -m tests.kubelet.build` (needs network)", pytrace=False)
 
 
 @pytest.fixture(scope="session")
