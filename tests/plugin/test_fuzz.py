@@ -1,4 +1,4 @@
-"""Whatever is on stdin or in the settings: a valid answer or one line, in time, and nobody asked who should not be.
+"""Whatever is on stdin or in the settings: a valid answer or one line, and nobody asked who should not be.
 
 FUZZ=20000 in the environment makes hypothesis try that many examples, and other ones each time.
 """
@@ -8,11 +8,7 @@ from __future__ import annotations
 import json
 import os
 import re
-import signal
 import subprocess
-import sys
-import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,10 +16,11 @@ import hypothesis
 import pytest
 from hypothesis import strategies as st
 
-from tests.cloud.world import CLOUDS, READ_ONLY, WORLD
+from tests.cloud.world import WORLD
 from tests.plugin import mutation
-from tests.plugin.runner import EXECUTABLE, KUBELET_LIMIT, PROGRAM, Outcome
+from tests.plugin.runner import Outcome
 from tests.plugin.verdict import VERSIONS, judge
+from tests.plugin.watched import Site
 
 if TYPE_CHECKING:
     from tests.cloud.control import CloudProcess
@@ -177,57 +174,10 @@ def test_without_a_stderr_the_exit_code_still_tells(frozen: Frozen, direct: Sett
 # Settings.
 
 
-_NAME = r"[a-z0-9-]+"
-_ALLOWED = re.compile(
-    rf"169\.254\.169\.254|(sts|iamcredentials)(\.{_NAME}\.rep|-{_NAME}\.p)?\.googleapis\.com|"
-    + "|".join(re.escape(cloud.authority) for cloud in CLOUDS.values())
-)
 _MODES = ("managed-identity-impersonated", "token-file-entra-impersonated", "service-account-direct")
 
 
-#: Defaults as config.json may spell them out, so that there is something to change.
-_SPELT_OUT: dict[str, Any] = {
-    "credentialConfig": "credential-config.json",
-    "scopes": [READ_ONLY],
-    "universeDomain": "googleapis.com",
-    "network": {"noProxy": None, "caFile": None},
-    "cache": {"enabled": True},
-}
-
-
-class _Site:
-    """One test's settings folder, its good documents, and the cloud's log up to now."""
-
-    def __init__(self, settings: SettingsFactory, cloud: CloudProcess, mode: str) -> None:
-        self.setting = settings(mode)
-        self.config = self.setting.config
-        self.vendor = self.config.with_name("credential-config.json")
-        self.good = {path: json.loads(path.read_text()) for path in (self.config, self.vendor)}
-        self.good[self.config] |= _SPELT_OUT
-        self.good[self.vendor] |= {"universe_domain": "googleapis.com", "quota_project_id": WORLD.project}
-        self._cloud = cloud
-        self._seen = 0, 0
-
-    def write(self, contents: dict[Path, bytes]) -> None:
-        for path, document in self.good.items():
-            path.write_bytes(contents.get(path, json.dumps(document).encode()))
-
-    def judge(self, outcome: Outcome, *sources: str, proxied: bool = False) -> None:
-        """No bug; an error of settings names its file, or one of `sources`; nobody was asked who is not allowed."""
-        judge(outcome)
-        if outcome.code == 3 and outcome.error != "settings-ca-file":
-            named = [str(self.config), str(self.vendor), *sources]
-            assert any(name in outcome.line for name in named), outcome.line
-            hypothesis.event(outcome.error)
-        else:
-            hypothesis.event(f"exit {outcome.code}")
-        connections, names = self._cloud.connections(), self._cloud.looked_up()
-        asked = {each["host"] for each in connections[self._seen[0] :]} | set(names[self._seen[1] :])
-        self._seen = len(connections), len(names)
-        assert proxied or not [host for host in asked if not _ALLOWED.fullmatch(host)], asked
-
-
-def _named_vendor_file(site: _Site, contents: dict[Path, bytes]) -> list[str]:
+def _named_vendor_file(site: Site, contents: dict[Path, bytes]) -> list[str]:
     """The file that changed settings name in the vendor file's place, as an error may show it."""
     try:
         name = json.loads(contents.get(site.config, b"{}")).get("credentialConfig")
@@ -255,18 +205,18 @@ def test_whatever_settings_say_nobody_else_is_asked(
     site.judge(outcome, *vendor, proxied=any(map(_has_proxy, contents.values())))
 
 
-_SITES: dict[int, _Site] = {}
+_SITES: dict[int, Site] = {}
 
 
-def _site(settings: SettingsFactory, cloud: CloudProcess, mode: str) -> _Site:
+def _site(settings: SettingsFactory, cloud: CloudProcess, mode: str) -> Site:
     known = _SITES.get(id(settings))
     if known is None:
         _SITES.clear()
-        known = _SITES[id(settings)] = _Site(settings, cloud, mode)
+        known = _SITES[id(settings)] = Site(settings, cloud, mode)
     return known
 
 
-def _draw_settings(site: _Site, data: st.DataObject) -> dict[Path, bytes]:
+def _draw_settings(site: Site, data: st.DataObject) -> dict[Path, bytes]:
     """Both files or one of them, changed."""
     chosen = data.draw(st.sampled_from([[site.config], [site.vendor], [site.config, site.vendor]]))
     return {path: data.draw(mutation.near(site.good[path]).flatmap(mutation.bytes_of)) for path in chosen}
@@ -313,83 +263,3 @@ def test_whatever_the_environment_says_nobody_else_is_asked(
     given = {"AZURE_CLIENT_ID": WORLD.client_id, "AZURE_TENANT_ID": WORLD.tenant_id, name: text}
     sources = [name, "/"] if name.startswith("GOOGLE") else [name]
     site.judge(in_process(site.setting.request, site.config, **given), *sources)
-
-
-# Time.
-
-
-@pytest.fixture(scope="module", autouse=True)
-def endless(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[subprocess.Popen[bytes], float] | None]:
-    """An executable whose stdin never ends, started before everything else here: it takes its time."""
-    if not os.access(EXECUTABLE, os.X_OK):
-        yield None  # the others here can do without
-        return
-    config = tmp_path_factory.mktemp("endless") / "config.json"
-    process = subprocess.Popen(
-        [EXECUTABLE, f"--config={config}"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env={},
-        cwd="/",
-    )
-    yield process, time.monotonic()
-    process.kill()
-    process.communicate()
-
-
-def _guarded(setting: Setting, cloud: CloudProcess, how: str, *, watchdog: float = 600, alarm: float = 600) -> Outcome:
-    """The package's entry in a process of its own, its guards set to other seconds."""
-    command = [sys.executable, "-m", "tests.plugin.guarded", str(watchdog), str(alarm), how, str(setting.config)]
-    environ = {"PYTHONPATH": str(_ROOT), "SSL_CERT_FILE": str(cloud.ca_file)}
-    done = subprocess.run(
-        command,
-        input=setting.request,
-        capture_output=True,
-        cwd=_ROOT,
-        env=environ,
-        timeout=KUBELET_LIMIT,
-        check=False,
-    )
-    return Outcome(done.returncode, done.stdout, done.stderr.decode())
-
-
-def test_a_name_server_that_never_answers_is_given_up_by_the_deadline(
-    in_process: InProcess, cloud: CloudProcess, direct: Setting
-) -> None:
-    cloud.fault("sts", "dns", how="hang")
-    outcome = in_process(direct.request, direct.config)
-    assert (outcome.code, outcome.hop) == (5, "sts")
-
-
-def test_a_name_server_that_never_answers_does_not_hold_the_watchdog(cloud: CloudProcess, direct: Setting) -> None:
-    cloud.fault("sts", "dns", how="hang")
-    outcome = _guarded(direct, cloud, "real", watchdog=1.5)
-    assert (outcome.code, outcome.error) == (7, "deadline-exceeded")
-
-
-def test_c_code_that_holds_the_interpreter_is_ended_by_the_kernels_timer(cloud: CloudProcess, direct: Setting) -> None:
-    outcome = _guarded(direct, cloud, "never", watchdog=0.5, alarm=1.0)
-    assert (outcome.code, outcome.stdout, outcome.stderr) == (-signal.SIGALRM, b"", "")
-
-
-@pytest.mark.parametrize("late", [0.28, 0.295, 0.3, 0.301, 0.305, 0.32])
-def test_answer_and_watchdog_never_both_speak(cloud: CloudProcess, direct: Setting, late: float) -> None:
-    outcome = _guarded(direct, cloud, f"late={late}", watchdog=0.3)
-    if outcome.code == 0:
-        assert (outcome.stdout, outcome.stderr) == (b'{"auth":{}}\n', "")
-    else:
-        assert (outcome.code, outcome.error) == (7, "deadline-exceeded")
-
-
-def test_a_stdin_that_never_ends_is_given_up_before_the_kubelet_would(
-    endless: tuple[subprocess.Popen[bytes], float] | None,
-) -> None:
-    assert endless is not None, f"{EXECUTABLE} is not built"
-    process, started = endless
-    code = process.wait(KUBELET_LIMIT - (time.monotonic() - started))
-    assert process.stdout is not None
-    assert process.stderr is not None
-    outcome = Outcome(code, process.stdout.read(), process.stderr.read().decode())
-    assert (outcome.code, outcome.error) == (7, "deadline-exceeded")
-    assert outcome.line.startswith(PROGRAM)
