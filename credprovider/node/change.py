@@ -16,7 +16,6 @@ from credprovider.node.refusal import ChangedMeanwhileError
 
 if TYPE_CHECKING:
     from credprovider.node.host import Host
-    from credprovider.node.places import Places
 
 _FORMAT = 1
 
@@ -47,7 +46,8 @@ class Change:
         provider: name of ours that it is about.
         key: names the combination of bundle, entry and kubelet version, for the memory of rejected ones.
         targets: in the order in which they are made; the config, if it changes, is last.
-        config: path of the kubelet's config if the kubelet has to load it anew, else None.
+        config: path of the kubelet's config if it changes or has to be loaded anew, else None.
+        proof: must the kubelet load the config before the change is good?
         new_bundle: id of a bundle that an undo takes away again, else None.
         folders: that were made for this, innermost first.
         entry: digest of the entry in the new config, or empty.
@@ -64,6 +64,7 @@ class Change:
     key: str
     targets: tuple[Target, ...]
     config: str | None = None
+    proof: bool = False
     new_bundle: str | None = None
     folders: tuple[str, ...] = ()
     entry: str = ""
@@ -86,9 +87,9 @@ class Change:
         return next((target for target in self.targets if target.path == self.config), None)
 
 
-def read_journal(host: Host, places: Places) -> Change | None:
-    """The change that an earlier run left unfinished, if any. A record that is not ours to read counts as none."""
-    content = host.read_if_there(places.journal)
+def read_journal(host: Host, path: str) -> Change | None:
+    """A registered change, if there is one. A record that is not ours to read counts as none."""
+    content = host.read_if_there(path)
     if content is None:
         return None
     try:
@@ -167,7 +168,7 @@ def put_back(host: Host, target: Target) -> None:
         return
     if target.before is None:
         host.remove(target.path)
-    else:
+    elif host.lstat(backup(target.path)) is not None:
         host.rename(backup(target.path), target.path)
 
 

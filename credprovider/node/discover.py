@@ -23,6 +23,9 @@ UNIT = "kubelet.service"
 CONFIG_FLAG = "--image-credential-provider-config"
 BIN_DIR_FLAG = "--image-credential-provider-bin-dir"
 
+#: Code of a `Refusal` that may pass by itself.
+KUBELET_DOWN = "node-kubelet-down"
+
 #: AKS's unit reads this one; it is a systemd EnvironmentFile and no shell file.
 _FLAGS_FILE = "/etc/default/kubelet"
 _FLAGS_VARIABLE = "KUBELET_FLAGS="
@@ -109,7 +112,7 @@ def main_pid(host: Host) -> int:
     pid = found.get("MainPID", "0")
     if not pid.isdigit() or pid == "0":
         raise Refusal(
-            "node-kubelet-down",
+            KUBELET_DOWN,
             f"{UNIT} is not running, and a broken node is left alone",
             "see `systemctl status kubelet` and `journalctl -u kubelet`",
         )

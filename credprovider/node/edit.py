@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from credprovider.kubelet.tree import DocumentError, Kind, Node
 from credprovider.kubelet.yaml_text import parse_yaml
+from credprovider.node.entry import Entry
 from credprovider.node.layout import not_editable, read_layout
 from credprovider.node.refusal import Refusal
 
 if TYPE_CHECKING:
-    from credprovider.node.entry import Entry
     from credprovider.node.layout import Item, Layout
 
 
@@ -63,18 +63,29 @@ def without_entry(content: bytes, name: str) -> bytes:
     return result
 
 
+def entry_of(content: bytes, name: str) -> Entry | None:
+    """Our entry as a file has it; None when there is none or the file cannot be read."""
+    try:
+        found = _named(_providers(content), name)
+    except Refusal:
+        return None
+    return Entry(name, found[0]) if found else None
+
+
+def with_entry_of(content: bytes, other: bytes, name: str) -> bytes:
+    """The file with our entry as another file has it, or without one if that has none.
+
+    Raises:
+        Refusal: as `with_entry` and `without_entry`.
+    """
+    entry = entry_of(other, name)
+    return without_entry(content, name) if entry is None else with_entry(content, entry)
+
+
 def says(content: bytes | None, entry: Entry) -> bool:
     """Does this file, all ours, hold the entry and nothing else, however it is written?"""
     try:
         return content is not None and _providers(content) == [entry.fields]
-    except Refusal:
-        return False
-
-
-def has_entry(content: bytes, name: str) -> bool:
-    """Is there a provider of that name? A file that cannot be read has none."""
-    try:
-        return bool(_named(_providers(content), name))
     except Refusal:
         return False
 

@@ -46,7 +46,7 @@ class Entry:
     @property
     def digest(self) -> str:
         """Names what the entry says, however it is indented."""
-        return hashlib.sha256(json.dumps(self.fields).encode()).hexdigest()[:16]
+        return hashlib.sha256(json.dumps(self.fields, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def make_entry(name: str, config: str, settings: Settings) -> Entry:

@@ -119,6 +119,8 @@ def _install(site: Site, goal: Goal, wanted: Wanted) -> Outcome:
     if plan.restart and goal.is_automatic:
         keep_to_budget(site, memory, plan.key)
         goal.pause()
+    if plan.restart:
+        site.wait_until_steady()
     if not bundles.is_whole(site.host, site.places, goal.bundle):
         bundles.prune(site.host, site.places, keep=bundles.KEPT - 1)
         bundles.check_room(site.host, site.places, goal.bundle)
@@ -151,7 +153,7 @@ def _plan(site: Site, goal: Goal, wanted: Wanted, record: Record) -> _Plan:
         lacks.append("settings")
     if desired != current:
         lacks.append("config")
-    restart = site.host.is_live and ("config" in lacks or not is_loaded(site, record, entry.digest))
+    restart = site.host.is_live and not is_loaded(site, record, entry.digest, in_place="config" not in lacks)
     key = hashlib.sha256(f"{goal.bundle.id} {entry.digest} {site.kubelet.version}".encode()).hexdigest()[:16]
     return _Plan(wanted, entry, current, desired, key, tuple(lacks), restart)
 
@@ -210,7 +212,7 @@ def _change(site: Site, goal: Goal, plan: _Plan, record: Record) -> Change:
         kept = None if before is None else identity_of(before)
         targets.append(Target(config, kept, identity_of(plan.desired), staged(config)))
     new = host.is_folder(bundles.folder_of(places, goal.bundle.id))
-    folders = (places.settings, os.path.dirname(places.settings), places.home)
+    folders = (places.settings, os.path.dirname(places.settings))
     baseline = take_baseline(site.service, site.probes, host.clock) if host.is_live else None
     return Change(
         action="install",
@@ -218,8 +220,9 @@ def _change(site: Site, goal: Goal, plan: _Plan, record: Record) -> Change:
         key=plan.key,
         targets=tuple(targets),
         config=config,
+        proof=plan.restart,
         new_bundle=None if new else goal.bundle.id,
-        folders=tuple(folder for folder in folders if folder == places.home or not host.is_folder(folder)),
+        folders=tuple(folder for folder in folders if not host.is_folder(folder)),
         entry=plan.entry.digest,
         boot=site.service.boot_id() if host.is_live else "",
         process=baseline.process if baseline else None,

@@ -1,4 +1,4 @@
-"""Has the running kubelet loaded our entry as it stands now? Only if not, a restart is worth its price."""
+"""Has the running kubelet loaded our entry as it is to be? Only if not, a restart is worth its price."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ if TYPE_CHECKING:
     from credprovider.node.site import Site
 
 
-def is_loaded(site: Site, record: Record, entry: str) -> bool:
+def is_loaded(site: Site, record: Record, entry: str, *, in_place: bool = True) -> bool:
     """Answer without restarting anything; a wrong no costs one restart, and there is no wrong yes.
 
     Args:
         site: a live node.
         record: what is remembered of this instance.
-        entry: digest of the entry that the config has now, or empty when it has none.
+        entry: digest of the entry in question, or empty for its absence.
+        in_place: is that what the config says now?
     """
     process = site.service.state().process
     if process is None:
@@ -27,6 +28,8 @@ def is_loaded(site: Site, record: Record, entry: str) -> bool:
     if record.loaded[:-1] == [site.service.boot_id(), *process]:
         # The same process: it reads its config once, so what others did to the file since does not matter.
         return bool(record.loaded[-1] == entry)
+    if not in_place:
+        return False
     loaded = site.probes.loaded_hash()
     if loaded is not None and loaded == hash_of(site.host, site.places):
         return True

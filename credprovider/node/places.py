@@ -39,6 +39,12 @@ class Places:
         """The provider's name, which is also that of the link in the bin dir."""
         return provider_name(self.instance)
 
+    def of(self, provider: str) -> Places:
+        """The same node's paths for another provider of ours."""
+        instance = provider.partition(".")[2] or None
+        config = f"{os.path.dirname(self.config)}/{provider}.yaml" if self.is_folder else self.config
+        return Places(self.bin_dir, config, self.is_folder, instance)
+
     @property
     def link(self) -> str:
         """What the kubelet executes; replaced by rename."""
@@ -53,6 +59,11 @@ class Places:
     def journal(self) -> str:
         """The change that is under way."""
         return f"{self.home}/change.json"
+
+    @property
+    def finished(self) -> str:
+        """The same under another name: the change is good, and only what was for undoing it has to go."""
+        return f"{self.home}/change-done.json"
 
     @property
     def memory(self) -> str:

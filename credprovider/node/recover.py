@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 from credprovider.node import bundle
 from credprovider.node.change import clean_up, put_back, read_journal
-from credprovider.node.edit import has_entry
+from credprovider.node.edit import entry_of, with_entry_of
+from credprovider.node.places import backup
+from credprovider.node.refusal import Refusal
 from credprovider.node.rescue import ARMED, FIRED, VERIFIED
 
 if TYPE_CHECKING:
@@ -28,9 +31,8 @@ def undo(site: Site, change: Change) -> None:
     """
     host = site.host
     config = change.config_target
-    if config is not None:
-        put_back(host, config)
-    still_listed = change.config is not None and has_entry(host.read_if_there(change.config) or b"", change.provider)
+    undo_config(site, change)
+    still_listed = config is not None and entry_of(host.read_if_there(config.path) or b"", change.provider) is not None
     for target in reversed(change.targets):
         if target is not config and not (still_listed and target.before is None):
             put_back(host, target)
@@ -38,16 +40,51 @@ def undo(site: Site, change: Change) -> None:
     if change.new_bundle is not None:
         bundle.remove(host, site.places, change.new_bundle)
     site.rescue.disarm()
-    close(site, change)
-    if not still_listed:
-        for folder in change.folders:
-            host.remove_folder_if_empty(folder)
+    for folder in change.folders:
+        host.remove_folder_if_empty(folder)
+    host.remove(site.places.journal)
+    host.remove_folder_if_empty(site.places.home)
 
 
-def close(site: Site, change: Change) -> None:
-    """The change is finished, one way or the other."""
-    clean_up(site.host, change)
-    site.host.remove(site.places.journal)
+def undo_config(site: Site, change: Change) -> None:
+    """Put the config back; if somebody has changed it since, only our entry in it.
+
+    Raises:
+        OSError: as the disk says.
+    """
+    host, config = site.host, change.config_target
+    if config is None:
+        return
+    put_back(host, config)
+    now = host.identity(config.path)
+    kept = host.read_if_there(backup(config.path))
+    if now in (config.before, None) or kept is None or site.places.is_folder or not _is_ours_inside(site, change):
+        return
+    with contextlib.suppress(Refusal):  # it can no longer be edited: then it is not we who wrote it
+        content = with_entry_of(host.read(config.path), kept, change.provider)
+        host.create(config.staged, content, like=host.stat(config.path), label=host.label(config.path))
+        if host.identity(config.path) == now:
+            host.rename(config.staged, config.path)
+
+
+def _is_ours_inside(site: Site, change: Change) -> bool:
+    """Does the config have our entry as the change made it?"""
+    entry = entry_of(site.host.read_if_there(change.config or "") or b"", change.provider)
+    return (entry.digest if entry is not None else "") == change.entry
+
+
+def finish(site: Site, change: Change) -> None:
+    """From here on the change is good, whatever happens; take away what was for undoing it.
+
+    Raises:
+        OSError: as the disk says; a later run goes on from there.
+    """
+    host, places = site.host, site.places
+    if host.lstat(places.journal) is not None:
+        host.rename(places.journal, places.finished)
+    clean_up(host, change)
+    host.remove(places.finished)
+    site.rescue.disarm()
 
 
 def unfinished(site: Site) -> Change | None:
@@ -56,16 +93,19 @@ def unfinished(site: Site) -> Change | None:
     Raises:
         OSError: as the disk says.
     """
-    change = read_journal(site.host, site.places)
+    done = read_journal(site.host, site.places.finished)
+    if done is not None:
+        finish(site, done)
+    change = read_journal(site.host, site.places.journal)
     if change is None:
         _sweep(site)
         return None
     stage = site.rescue.stage()
     config = change.config_target
-    in_place = config is not None and site.host.identity(config.path) == config.after
-    if stage == VERIFIED or (in_place and not site.host.is_live):
-        return change
-    if in_place and stage == ARMED:
+    in_place = config is not None and (
+        site.host.identity(config.path) == config.after or (change.proof and _is_ours_inside(site, change))
+    )
+    if stage == VERIFIED or (in_place and (stage == ARMED or not change.proof)):
         return change
     if stage == FIRED:
         _judge_rescue(site, change)
@@ -92,6 +132,8 @@ def _judge_rescue(site: Site, change: Change) -> None:
 def _sweep(site: Site) -> None:
     """Take away what a run left that ended before its journal or after it."""
     site.rescue.disarm()
+    for path in (site.places.journal, site.places.finished):
+        site.host.remove(path)  # of another version, or damaged
     for name in site.host.names(site.places.home):
         if name.startswith(".") and name.endswith((".new", ".torn")):
             site.host.remove_tree(f"{site.places.home}/{name}")

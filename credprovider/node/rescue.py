@@ -89,6 +89,7 @@ class Rescue:
         self._host.make_folder(_WANTED_BY)
         self._host.put(_BOOT_PATH, _unit(change, self._home, self._script).encode())
         self._host.symlink(f"../{_BOOT_UNIT}", f"{_WANTED_BY}/{_BOOT_UNIT}")
+        self._host.sync_folder(_WANTED_BY)
         self.set_timer()
 
     def set_timer(self) -> None:

@@ -8,13 +8,13 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from credprovider.node.discover import discover
+from credprovider.node.discover import KUBELET_DOWN, discover
 from credprovider.node.memory import Memory
-from credprovider.node.places import places_of
+from credprovider.node.places import places_of, provider_name
 from credprovider.node.probes import Probes
 from credprovider.node.refusal import Refusal
 from credprovider.node.rescue import Rescue
-from credprovider.node.service import Service
+from credprovider.node.service import Service, started_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -26,6 +26,12 @@ if TYPE_CHECKING:
 
 #: How long another run is waited for: longer than a change with verification and rollback takes.
 _LOCK_SECONDS = 300.0
+
+#: How long a kubelet that is just starting, or starting over and over, is waited for.
+_START_SECONDS = 20.0
+
+#: Seconds that it must have run before it is restarted for us: a broken node is left alone.
+_STEADY_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -58,6 +64,26 @@ class Site:
     def state(self) -> State | None:
         """The kubelet's process; None for a tree."""
         return self.service.state() if self.host.is_live else None
+
+    def wait_until_steady(self) -> None:
+        """Let a kubelet that has just started show that it stays.
+
+        Raises:
+            Refusal: it does not.
+        """
+        clock = self.host.clock
+        until = clock.boottime() + 3 * _STEADY_SECONDS
+        while True:
+            process = self.service.state().process
+            if process is not None and clock.boottime() - started_at(process) >= _STEADY_SECONDS:
+                return
+            if clock.boottime() > until:
+                raise Refusal(
+                    KUBELET_DOWN,
+                    "the kubelet does not stay up as it is, and a broken node is left alone",
+                    "see `systemctl status kubelet` and `journalctl -u kubelet`",
+                )
+            clock.sleep(1.0)
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
@@ -104,5 +130,15 @@ def find_site(
     Raises:
         Refusal: something is not as expected.
     """
-    kubelet = discover(host, flags)
-    return Site(host, kubelet, places_of(kubelet, instance), probes or Probes())
+    provider_name(instance)
+    until = host.clock.boottime() + _START_SECONDS
+    while True:
+        try:
+            kubelet = discover(host, flags)
+        except Refusal as refusal:
+            # Between two starts there is no process, and what an earlier run left half done must not wait for one.
+            if refusal.code != KUBELET_DOWN or host.clock.boottime() > until:
+                raise
+            host.clock.sleep(0.5)
+        else:
+            return Site(host, kubelet, places_of(kubelet, instance), probes or Probes())

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from credprovider.errors import ProviderError
 from credprovider.node import bundle
-from credprovider.node.change import make, put_back
+from credprovider.node.change import make
 from credprovider.node.judge import hash_of
 from credprovider.node.loaded import is_loaded, note_loaded
-from credprovider.node.recover import close, undo, unfinished
+from credprovider.node.recover import finish, undo, undo_config, unfinished
 from credprovider.node.refusal import ChangedMeanwhileError, Refusal
 from credprovider.node.rescue import VERIFIED
 from credprovider.node.watch import Baseline, watch
@@ -36,7 +37,8 @@ def resume(site: Site) -> None:
     change = unfinished(site)
     if change is None:
         return
-    if site.host.is_live and site.rescue.stage() != VERIFIED:
+    site = replace(site, places=site.places.of(change.provider))
+    if change.proof and site.rescue.stage() != VERIFIED:
         site.rescue.set_timer()
         prove(site, change)
     keep(site, change)
@@ -65,7 +67,7 @@ def carry_out(site: Site, change: Change, prepare: Callable[[], None], check: Ca
         check()
         config = change.config_target
         if config is not None:
-            if host.is_live:
+            if change.proof:
                 site.rescue.arm(change)
             make(host, config)
     except (ProviderError, ChangedMeanwhileError):
@@ -75,7 +77,7 @@ def carry_out(site: Site, change: Change, prepare: Callable[[], None], check: Ca
         with contextlib.suppress(OSError):  # what is left, the next run undoes by the journal
             undo(site, change)
         raise disk_refusal(error) from None
-    if change.config is not None and host.is_live:
+    if change.proof:
         prove(site, change)
     keep(site, change)
 
@@ -109,9 +111,7 @@ def prove(site: Site, change: Change) -> None:
 def _roll_back(site: Site, change: Change, reason: str) -> None:
     host = site.host
     bad = site.service.state().process
-    config = change.config_target
-    if config is not None:
-        put_back(host, config)
+    undo_config(site, change)
     began = host.clock.wall()
     with contextlib.suppress(Refusal):  # systemd starts a kubelet that exits by itself
         site.service.restart()
@@ -135,7 +135,7 @@ def keep(site: Site, change: Change) -> None:
         Refusal: the rescue was faster.
         OSError: as the disk says; a later run goes on from there.
     """
-    if change.config is not None and site.host.is_live and not site.rescue.claim():
+    if change.proof and not site.rescue.claim():
         undo(site, change)
         raise Refusal("node-rolled-back", "verification took too long, and the rescue put the old config back", _REMEDY)
     memory = site.memory()
@@ -148,8 +148,7 @@ def keep(site: Site, change: Change) -> None:
         note_loaded(site, record, change.entry)
     with contextlib.suppress(OSError):
         memory.save()
-    close(site, change)
-    site.rescue.disarm()
+    finish(site, change)
     for name in stale:
         site.host.discard(f"{site.places.settings}/{name}")
     with contextlib.suppress(OSError):

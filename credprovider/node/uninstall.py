@@ -61,16 +61,18 @@ def _uninstall(site: Site, *, retry_rejected: bool, is_automatic: bool, pause: C
     memory = site.memory()
     record = memory.of(places.provider)
     is_here = desired != current or host.lstat(places.link) is not None or bool(record.version)
-    restart = host.is_live and is_here and (desired != current or not is_loaded(site, record, ""))
+    restart = host.is_live and is_here and not is_loaded(site, record, "", in_place=desired == current)
     before = site.state()
     if desired != current or restart:
         key = _key(site, desired)
         refuse_rejected(record, key, retry=retry_rejected)
-        if is_automatic:
+        if is_automatic and restart:
             keep_to_budget(site, memory, key)
             pause()
+        if restart:
+            site.wait_until_steady()
         host.make_folder(places.home)
-        change = _change(site, current, desired, key)
+        change = _change(site, current, desired, key, proof=restart)
         carry_out(
             site,
             change,
@@ -99,7 +101,7 @@ def _key(site: Site, desired: bytes | None) -> str:
     return hashlib.sha256(f"{_ACTION} {site.kubelet.version} {content}".encode()).hexdigest()[:16]
 
 
-def _change(site: Site, current: bytes | None, desired: bytes | None, key: str) -> Change:
+def _change(site: Site, current: bytes | None, desired: bytes | None, key: str, *, proof: bool) -> Change:
     host, places = site.host, site.places
     before, after = (identity_of(content) if content is not None else None for content in (current, desired))
     baseline = take_baseline(site.service, site.probes, host.clock) if host.is_live else None
@@ -109,7 +111,7 @@ def _change(site: Site, current: bytes | None, desired: bytes | None, key: str) 
         key=key,
         targets=(Target(places.config, before, after, staged(places.config)),),
         config=places.config,
-        folders=(places.home,),
+        proof=proof,
         boot=site.service.boot_id() if host.is_live else "",
         process=baseline.process if baseline else None,
         healthy=baseline is not None and baseline.healthy,

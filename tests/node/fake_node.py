@@ -1,0 +1,417 @@
+"""A node that runs: a tree with a stand-in for systemd and for the kubelet, on a clock that tests turn.
+
+The kubelet is strict: it starts if and only if `lint` would let it, executables included. The rescue's script is run by
+a real sh, with the node's paths moved into the tree.
+"""
+
+from __future__ import annotations
+
+import copy
+import os
+import shutil
+import subprocess
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from credprovider.kubelet.config import config_hash, lint_path
+from credprovider.kubelet.versions import parse_version
+from credprovider.node.clock import Clock
+from credprovider.node.commands import Commands, Ran
+from credprovider.node.disk import Disk
+from credprovider.node.host import Host
+from credprovider.node.probes import Probes, Readiness
+from tests.node.trees import BIN_DIR, CONFIG, FIXTURES, HOME, PROGRAM
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+_TICKS = os.sysconf("SC_CLK_TCK")
+_ANSWER = (
+    b'{"kind":"CredentialProviderResponse","apiVersion":"credentialprovider.kubelet.k8s.io/v1",'
+    b'"cacheKeyType":"Image","cacheDuration":"0s","auth":{}}'
+)
+
+
+def undisturbed(_number: int, _name: str, _path: str) -> None:
+    """Nothing happens before an operation."""
+
+
+def anything(_content: bytes) -> bool:
+    """A kubelet that stays up with every config."""
+    return True
+
+
+def nothing(_content: bytes) -> bool:
+    """A kubelet that stays up with none."""
+    return False
+
+
+class Crash(BaseException):
+    """The installer is killed here: nothing of it runs any more."""
+
+
+@dataclass
+class Steps:
+    """Counts every operation on the node, and lets a test act before one of them."""
+
+    before: Callable[[int, str, str], None] = undisturbed
+    count: int = 0
+    dead: bool = False
+    names: list[str] = field(default_factory=list)
+
+    def reach(self, name: str, path: str) -> None:
+        if self.dead:
+            raise Crash
+        self.count += 1
+        self.names.append(f"{name} {path}")
+        try:
+            self.before(self.count, name, path)
+        except Crash:
+            self.dead = True
+            raise
+
+
+class CountingDisk(Disk):
+    """The real calls, each announced first; `full` refuses those that need room."""
+
+    def __init__(self, steps: Steps, node: FakeNode) -> None:
+        self._steps = steps
+        self._node = node
+
+    def create(self, path: str) -> int:
+        self._steps.reach("create", path)
+        return super().create(path)
+
+    def write(self, descriptor: int, content: bytes) -> None:
+        self._steps.reach("write", "")
+        super().write(descriptor, content)
+
+    def sync(self, descriptor: int) -> None:  # noqa: ARG002
+        self._steps.reach("sync", "")  # memory needs no syncing, and a disk would take its time
+
+    def set_mode(self, path: str, mode: int) -> None:
+        self._steps.reach("set_mode", path)
+        super().set_mode(path, mode)
+
+    def set_owner(self, path: str, uid: int, gid: int) -> None:
+        self._steps.reach("set_owner", path)
+        super().set_owner(path, uid, gid)
+
+    def set_times(self, path: str, nanoseconds: int) -> None:
+        self._steps.reach("set_times", path)
+        super().set_times(path, nanoseconds)
+
+    def rename(self, source: str, destination: str) -> None:
+        self._steps.reach("rename", destination)
+        super().rename(source, destination)
+        self._node.touched(destination)
+
+    def symlink(self, target: str, path: str) -> None:
+        self._steps.reach("symlink", path)
+        super().symlink(target, path)
+
+    def hard_link(self, path: str, name: str) -> None:
+        self._steps.reach("hard_link", path)
+        super().hard_link(path, name)
+
+    def unlink(self, path: str) -> None:
+        self._steps.reach("unlink", path)
+        super().unlink(path)
+        self._node.touched(os.path.dirname(path))
+
+    def make_folder(self, path: str) -> None:
+        self._steps.reach("make_folder", path)
+        super().make_folder(path)
+
+    def remove_folder(self, path: str) -> None:
+        self._steps.reach("remove_folder", path)
+        super().remove_folder(path)
+
+
+class FakeClock(Clock):
+    """Stands still but for `sleep`, in which the node lives on."""
+
+    def __init__(self, node: FakeNode) -> None:
+        self._node = node
+
+    def wall(self) -> float:
+        return self._node.now
+
+    def boottime(self) -> float:
+        return self._node.now - self._node.booted
+
+    def sleep(self, seconds: float) -> None:
+        self._node.steps.reach("sleep", "")
+        self._node.live(seconds)
+
+
+class FakeHost(Host):
+    """A host whose files change at the node's own time."""
+
+    def __init__(self, node: FakeNode, *, commands: Commands | None = None) -> None:
+        super().__init__(
+            str(node.tree),
+            disk=CountingDisk(node.steps, node),
+            commands=commands or FakeCommands(node),
+            clock=FakeClock(node),
+        )
+        self._node = node
+
+    def changed_at(self, path: str) -> float | None:
+        if self.lstat(path) is None:
+            return None
+        return self._node.changes.get(self.local(path), self._node.booted) - self._node.booted
+
+
+class FakeProbes(Probes):
+    """Health, Ready condition and loaded config of the stand-in."""
+
+    def __init__(self, node: FakeNode) -> None:
+        self._node = node
+
+    def healthz(self) -> bool | None:
+        return self._node.pid != 0 if self._node.tells_health else None
+
+    def loaded_hash(self) -> str | None:
+        return config_hash([self._node.loaded]) if self._node.tells_hash and self._node.pid else None
+
+    def readiness(self) -> Readiness | None:
+        return self._node.readiness
+
+
+class FakeCommands(Commands):
+    """systemctl, systemd-run, journalctl and the kubelet's --version, as far as the installer uses them."""
+
+    def __init__(self, node: FakeNode) -> None:
+        super().__init__()
+        self._node = node
+
+    def run(  # noqa: C901 - one case for each command line
+        self,
+        argv: Sequence[str],
+        *,
+        stdin: bytes = b"",  # noqa: ARG002
+        environ: Mapping[str, str] | None = None,  # noqa: ARG002
+        timeout: float = 30.0,  # noqa: ARG002
+    ) -> Ran:
+        node = self._node
+        node.steps.reach(argv[0], " ".join(argv[1:3]))
+        match list(argv):
+            case ["systemctl", *_] if not node.has_systemd:
+                return Ran(1, b"", b"System has not been booted with systemd as init system")
+            case ["systemctl", "show", "kubelet.service", *_]:
+                return Ran(0, node.shown().encode())
+            case ["systemctl", "restart", "--no-block", "kubelet.service"]:
+                node.order_restart()
+                return Ran(0)
+            case ["systemctl", "stop", _]:
+                node.timer = None
+                return Ran(0)
+            case ["systemctl", "reset-failed", *_]:
+                return Ran(1, b"", b"not loaded")
+            case ["systemd-run", on_active, *_] if on_active.startswith("--on-active="):
+                if not node.has_timers:
+                    return Ran(1, b"", b"Failed to start transient timer unit")
+                node.timer = node.now + float(on_active.partition("=")[2])
+                return Ran(0)
+            case ["systemd-run", *_, "/usr/bin/env", "-i", executable, _]:
+                return node.self_test(executable)
+            case ["journalctl", *_]:
+                return Ran(0, "\n".join(node.journal).encode())
+            case [_, "--version"]:
+                return Ran(0, f"Kubernetes v{node.version}.7\n".encode())
+            case _:
+                raise AssertionError(argv)
+
+
+class FakeNode:
+    """One machine.
+
+    Attributes:
+        likes: would this kubelet keep running with a config that is in order?
+        starts: content and outcome of every start of the kubelet.
+    """
+
+    def __init__(self, tree: Path, *, version: str = "1.34") -> None:
+        self.tree = tree
+        self.version = version
+        self.steps = Steps()
+        self.now = self.booted = float(int(time.time()))
+        self.changes: dict[str, float] = {}
+        self.likes: Callable[[bytes], bool] = anything
+        self.readiness: Readiness | None = None
+        self.tells_health = True
+        self.tells_hash = False
+        self.has_systemd = True
+        self.has_timers = True
+        self.test_result: Ran | None = None
+        self.journal: list[str] = []
+        self.starts: list[tuple[bytes, bool]] = []
+        self.timer: float | None = None
+        self.pid = 0
+        self.last_pid = 4000
+        self.restarts = 0
+        self.loaded = b""
+        self._start_at: float | None = None
+        self._dies_at: float | None = None
+        self.argv = (FIXTURES / "ubuntu-2204/proc-kubelet/cmdline").read_bytes()
+        (tree / "proc").mkdir(exist_ok=True)
+        (tree / "run").mkdir(exist_ok=True)
+        (tree / "etc/systemd/system").mkdir(parents=True, exist_ok=True)
+        self.boot(first=True)
+
+    # --- what the installer gets ---------------------------------------------------------------------------------
+
+    def host(self) -> Host:
+        """A new installer's view; whatever crashed before is over."""
+        self.steps = Steps(self.steps.before)
+        return FakeHost(self)
+
+    def fork(self, tree: Path) -> FakeNode:
+        """A second machine in the same state."""
+        shutil.copytree(self.tree, tree, symlinks=True)
+        twin = copy.copy(self)
+        twin.tree = tree
+        twin.steps = Steps()
+        twin.journal, twin.starts = list(self.journal), list(self.starts)
+        twin.changes = {path.replace(str(self.tree), str(tree), 1): at for path, at in self.changes.items()}
+        return twin
+
+    # --- the machine ---------------------------------------------------------------------------------------------
+
+    def boot(self, *, first: bool = False) -> None:
+        """Power off and on: timers and /run are gone, the unit for the next boot runs before the kubelet."""
+        self.now += 0 if first else 30
+        self.booted = self.now
+        self._kill()
+        self.timer = None
+        for path in (self.tree / "run").rglob("*"):
+            if path.is_file():
+                path.unlink()
+        self._write("/proc/sys/kernel/random/boot_id", f"boot-{self.now}\n")
+        wanted = self.tree / "etc/systemd/system/multi-user.target.wants" / f"{PROGRAM}-rescue-at-boot.service"
+        if wanted.exists() and (self.tree / HOME[1:] / "rescue.sh").exists():
+            self._rescue("boot")
+        self.live(1)
+        self._start()
+        self.live(1)
+
+    def live(self, seconds: float) -> None:
+        """Let time pass."""
+        until = self.now + seconds
+        while True:
+            due = [at for at in (self.timer, self._start_at, self._dies_at) if at is not None and at <= until]
+            if not due:
+                self.now = until
+                return
+            self.now = max(self.now, min(due))
+            if self._dies_at is not None and self._dies_at <= self.now:
+                self._exit()
+            if self._start_at is not None and self._start_at <= self.now:
+                self._start()
+            if self.timer is not None and self.timer <= self.now:
+                self.timer = None
+                self._rescue()
+
+    def order_restart(self) -> None:
+        """Systemctl restart --no-block."""
+        self._kill()
+        self.restarts = 0
+        self._start_at = self.now + 0.5
+
+    def would_start(self) -> bool:
+        """Would the kubelet start, if it were started now?"""
+        config, bin_dir = self.tree / CONFIG[1:], self.tree / BIN_DIR[1:]
+        return lint_path(str(config), kubelet_version=parse_version(self.version), bin_dir=str(bin_dir)).starts
+
+    def touched(self, path: str) -> None:
+        """A file has changed at this time."""
+        self.changes[path] = self.now
+
+    def rewrite(self, content: bytes, path: str = CONFIG) -> None:
+        """Somebody else replaces a file."""
+        place = self.tree / path[1:]
+        other = place.with_name(".other")
+        other.write_bytes(content)
+        other.rename(place)
+        self.touched(str(place))
+
+    @property
+    def config(self) -> bytes:
+        """The kubelet's config now."""
+        return (self.tree / CONFIG[1:]).read_bytes()
+
+    def shown(self) -> str:
+        """Systemctl show."""
+        state = "running" if self.pid else "auto-restart"
+        return f"LoadState=loaded\nMainPID={self.pid}\nNRestarts={self.restarts}\nSubState={state}\n"
+
+    def self_test(self, executable: str) -> Ran:
+        """Run the bundle: it answers if it is whole."""
+        if self.test_result is not None:
+            return self.test_result
+        program = (self.tree / executable[1:]).resolve()
+        whole = os.access(program, os.X_OK) and (program.parent / "_internal/library").exists()
+        return Ran(0, _ANSWER) if whole else Ran(203, b"", b"cannot be run")
+
+    def _kill(self) -> None:
+        if self.pid:
+            for path in (self.tree / f"proc/{self.pid}").iterdir():
+                path.unlink()
+            (self.tree / f"proc/{self.pid}").rmdir()
+        self.pid = 0
+        self._start_at = self._dies_at = None
+
+    def _exit(self) -> None:
+        self._kill()
+        self.restarts += 1
+        self._start_at = self.now + 2
+
+    def _start(self) -> None:
+        self._start_at = None
+        self.last_pid += 1
+        self.pid = self.last_pid
+        self.loaded = self.config if (self.tree / CONFIG[1:]).is_file() else b""
+        self._write(f"/proc/{self.pid}/cmdline", self.argv.decode())
+        self._write(f"/proc/{self.pid}/environ", "PATH=/usr/bin\0")
+        ticks = int((self.now - self.booted) * _TICKS)
+        self._write(f"/proc/{self.pid}/stat", f"{self.pid} (kube let) S " + "0 " * 18 + f"{ticks} 0 0\n")
+        good = self.would_start() and self.likes(self.loaded)
+        self.starts.append((self.loaded, good))
+        if not good:
+            self.journal.append("E1123 10:00:00.1 1 run.go:72] command failed: Failed to register CRI auth plugins")
+            self._dies_at = self.now + 1
+
+    def _write(self, path: str, content: str) -> None:
+        place = self.tree / path[1:]
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(content)
+
+    def _rescue(self, *arguments: str) -> None:
+        """Run the script that lies on the node."""
+        script = self.tree / HOME[1:] / "rescue.sh"
+        if not script.exists():
+            return
+        text = script.read_text()
+        for place in ("/var/lib/kubelet", f"/etc/{PROGRAM}", "/proc/sys"):
+            text = text.replace(place, f"{self.tree}{place}")
+        tools = self.tree.parent / "tools"
+        tools.mkdir(exist_ok=True)
+        (tools / "shown").write_text(self.shown())
+        stub = tools / "systemctl"
+        stub.write_text(f'#!/bin/sh\n[ "$1" = show ] && exec cat {tools}/shown\necho "$@" >{tools}/ordered\n')
+        stub.chmod(0o755)
+        (tools / "sync").write_text("#!/bin/sh\n")
+        (tools / "sync").chmod(0o755)
+        (tools / "ordered").unlink(missing_ok=True)
+        before = self.config
+        subprocess.run(
+            ["/bin/sh", "-c", text, "sh", *arguments], env={"PATH": f"{tools}:/usr/bin:/bin"}, check=False, cwd="/"
+        )
+        if self.config != before:
+            self.touched(str(self.tree / CONFIG[1:]))
+        if (tools / "ordered").exists():
+            assert (tools / "ordered").read_text() == "restart --no-block kubelet.service\n"
+            self.order_restart()
