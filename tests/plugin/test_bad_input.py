@@ -203,6 +203,20 @@ def test_bad_token_file_is_an_error_of_the_azure_side(
     assert cloud.calls() == []
 
 
+@pytest.mark.parametrize(
+    "content", ["", "no JSON", "[]", "{}", '{"id_token": null}', '{"id_token": 1}', '{"id_token": "ü"}'], ids=str
+)
+def test_json_token_file_without_its_field(
+    in_process: InProcess, settings: SettingsFactory, cloud: CloudApi, content: str
+) -> None:
+    source = {"file": "/var/run/token.json", "format": {"type": "json", "subject_token_field_name": "id_token"}}
+    setting = settings("token-file-direct", vendor={"credential_source": source})
+    (setting.config.parent / "azure-identity-token").write_text(content)
+    outcome = in_process(setting.request, setting.config)
+    assert (outcome.code, outcome.error, outcome.hop) == (4, "token-file-garbled", "token-file")
+    assert cloud.calls() == []
+
+
 @pytest.mark.parametrize("kind", ["group-writable", "world-writable", "folder", "fifo", "foreign"])
 def test_token_file_that_others_could_have_written_is_not_read(
     ask: Runner, settings: SettingsFactory, cloud: CloudApi, kind: str

@@ -301,6 +301,18 @@ def test_kubelet_identity_of_azure_json_without_client_id(
     assert only_call(cloud, "imds")["query"]["client_id"] == WORLD.kubelet_client_id
 
 
+def test_imds_is_asked_without_a_selector_when_nothing_names_one(
+    in_process: InProcess, settings: SettingsFactory, cloud: CloudApi
+) -> None:
+    setting = settings(identity={"clientId": None})
+    outcome = in_process(setting.request, setting.config)
+    assert (outcome.code, outcome.error, outcome.hop) == (4, "imds-identity-ambiguous", "imds")
+    assert set(only_call(cloud, "imds")["query"]) == {"api-version", "resource"}
+    cloud.assign_identities(WORLD.kubelet_client_id)
+    alone = settings("managed-identity-impersonated", identity={"clientId": None})
+    assert in_process(alone.request, alone.config).code == 0
+
+
 @pytest.mark.parametrize(
     ("selector", "value"),
     [("client_id", WORLD.client_id), ("object_id", WORLD.object_id), ("msi_res_id", WORLD.resource_id)],

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import socket
 import subprocess
-import threading
-from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,10 +11,10 @@ import trustme
 import credprovider.network
 from tests.cloud.world import WORLD
 from tests.plugin.expect import assert_answers, hops, last_token, only_call
+from tests.plugin.listener import answering
 from tests.plugin.runner import quick
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.cloud.api import CloudApi
@@ -210,31 +207,6 @@ def test_proxy_that_cannot_reach_google(in_process: InProcess, settings: Setting
     assert (outcome.error, outcome.status) == ("network-proxy", 502)
 
 
-@contextmanager
-def _answering(content: bytes, *, endless: bool = False) -> Iterator[str]:
-    """A port that says the same to everybody, whatever they say."""
-    listener = socket.create_server(("127.0.0.1", 0))
-
-    def serve() -> None:
-        with suppress(OSError):
-            while True:
-                connection, _ = listener.accept()
-                with connection, suppress(OSError):
-                    connection.recv(65536)
-                    connection.sendall(content)
-                    while endless:
-                        connection.sendall(content)
-
-    thread = threading.Thread(target=serve, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    finally:
-        listener.shutdown(socket.SHUT_RDWR)
-        listener.close()
-        thread.join()
-
-
 GARBAGE: dict[str, tuple[bytes, str]] = {
     "closes-at-once": (b"", "network-proxy"),
     "ssh": (b"SSH-2.0-OpenSSH_9.2\r\n", "network-proxy"),
@@ -253,16 +225,16 @@ GARBAGE: dict[str, tuple[bytes, str]] = {
 def test_proxy_that_is_none(in_process: InProcess, settings: SettingsFactory, cloud: CloudApi, name: str) -> None:
     content, error = GARBAGE[name]
     in_process.world["sleep"] = lambda _: None
-    with _answering(content) as address:
-        setting = settings(network={"httpsProxy": address})
+    with answering(content) as port:
+        setting = settings(network={"httpsProxy": f"http://127.0.0.1:{port}"})
         outcome = in_process(setting.request, setting.config)
     assert (outcome.code, outcome.error, outcome.hop) == (5, error, "sts")
     assert cloud.calls("sts") == []
 
 
 def test_proxy_whose_headers_never_end(in_process: InProcess, settings: SettingsFactory) -> None:
-    with _answering(b"HTTP/1.1 200 OK\r\nX: " + b"x" * 1000, endless=True) as address:
-        setting = settings(network={"httpsProxy": address})
+    with answering(b"HTTP/1.1 200 OK\r\nX: " + b"x" * 1000, endless=True) as port:
+        setting = settings(network={"httpsProxy": f"http://127.0.0.1:{port}"})
         outcome = in_process(setting.request, setting.config)
     assert (outcome.code, outcome.error) == (5, "network-proxy")
 

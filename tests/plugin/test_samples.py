@@ -11,6 +11,8 @@ import pytest
 
 from tests.plugin.expect import assert_answers, only_call
 from tests.plugin.faults import EXIT_CODE
+from tests.plugin.listener import answering
+from tests.plugin.runner import quick
 
 if TYPE_CHECKING:
     from tests.cloud.api import CloudApi
@@ -246,3 +248,44 @@ def test_odd_header_of_a_good_answer_does_no_harm(
     cloud.fault("iam", "literal", headers={"Content-Type": "application/json", **headers}, body=body)
     setting = settings("managed-identity-impersonated")
     assert_answers(in_process(setting.request, setting.config), "ya29.c.x", life=3600)
+
+
+_OK = b"HTTP/1.1 200 OK\r\n"
+RAW: dict[str, tuple[bytes, bool, str]] = {
+    "closes-at-once": (b"", False, "imds-unreachable"),
+    "ssh": (b"SSH-2.0-OpenSSH_9.2\r\n", False, "network-not-http"),
+    "http-2": (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", False, "network-not-http"),
+    "zeros": (b"\0" * 1000, False, "network-not-http"),
+    "no-status": (b"HTTP/1.1\r\n\r\n", False, "network-not-http"),
+    "status-of-six-digits": (b"HTTP/1.1 200200 OK\r\n\r\n{}", False, "network-not-http"),
+    "status-line-without-end": (b"HTTP/1.1 200 " + b"x" * 1000, True, "network-not-http"),
+    "header-without-end": (_OK + b"X: " + b"x" * 70_000, True, "network-not-http"),
+    "headers-without-end": (_OK + b"X: x\r\n" * 200, False, "network-not-http"),
+    "continue-without-end": (b"HTTP/1.1 100 Continue\r\n\r\n", True, "network-oversize"),
+    "chunk-without-end": (_OK + b"Transfer-Encoding: chunked\r\n\r\n-1\r\n", True, "network-oversize"),
+    "chunk-that-is-none": (_OK + b"Transfer-Encoding: chunked\r\n\r\n{}", False, "imds-unreachable"),
+    "chunk-cut": (_OK + b"Transfer-Encoding: chunked\r\n\r\n40\r\n{}", False, "imds-unreachable"),
+    "body-without-end": (_OK + b"\r\n" + b" " * 1000, True, "network-oversize"),
+    "negative-length": (_OK + b"Content-Length: -1\r\n\r\n{}", False, "token-missing"),
+    "length-no-number": (_OK + b"Content-Length: x\r\n\r\n{}", False, "token-missing"),
+    "two-lengths": (_OK + b"Content-Length: 2\r\nContent-Length: 9\r\n\r\n{}", False, "token-missing"),
+    "header-of-other-bytes": (_OK + b"X: \xff\xfe\0\r\nContent-Length: 2\r\n\r\n{}", False, "token-missing"),
+    "no-content": (b"HTTP/1.1 204 No Content\r\n\r\n", False, "network-unexpected-answer"),
+    "other-protocol": (b"HTTP/1.1 101 Switching Protocols\r\n\r\n", False, "network-unexpected-answer"),
+    "http-0.9": (b'{"access_token":"a.b.c"}', False, "network-not-http"),
+}
+
+
+@pytest.mark.parametrize("name", RAW)
+def test_what_is_no_http_is_told_so_and_ends(
+    in_process: InProcess, settings: SettingsFactory, cloud: CloudApi, name: str
+) -> None:
+    """At IMDS's address, where no TLS keeps others out."""
+    content, endless, error = RAW[name]
+    in_process.limits = quick(total=60, connect=10, read=30)
+    in_process.world["sleep"] = lambda _: None
+    cloud.fault("imds", "refused")
+    setting = settings()
+    with answering(content, endless=endless, address=("169.254.169.254", 80)):
+        outcome = in_process(setting.request, setting.config)
+    assert (outcome.code, outcome.error, outcome.hop) == (4, error, "imds")
