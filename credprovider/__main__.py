@@ -70,13 +70,13 @@ def _answer(config: str) -> tuple[bytes, str, int, str, list[str]]:
     except ProviderError as error:
         line = error.line()
         return b"", line + "\n", error.exit_code, line, []
-    except Exception as error:  # noqa: BLE001 - the kubelet must get one line and no traceback: a traceback's values may be tokens
+    except BaseException as error:  # noqa: BLE001 - a panic in Rust is no Exception; one line, as a traceback may hold tokens
         line = _bug(error)
         return b"", line + "\n", 70, line, []
     return result.stdout, "", 0, result.note, result.warnings
 
 
-def _bug(error: Exception) -> str:
+def _bug(error: BaseException) -> str:
     """Where it happened, by module and line; what the exception says may hold a token."""
     place, step = "", error.__traceback__
     while step is not None:
