@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -40,6 +41,9 @@ class Stage:
     def __init__(self, cloud: CloudProcess, folder: Path) -> None:
         self.cloud = cloud
         self._folder = folder
+        # Copies: a build in the meantime must not change what is measured.
+        self._product = shutil.copytree(EXECUTABLE.parent, folder / "product") / EXECUTABLE.name
+        self._empty = shutil.copytree(EMPTY.parent, folder / "empty") / EMPTY.name
         self._setting = set_up(folder / "settings", cloud, MODES_BY_NAME[MODE])
         self._launcher = subprocess.Popen(
             [sys.executable, "-I", "-S", str(Path(__file__).with_name("launch.py"))],
@@ -66,7 +70,7 @@ class Stage:
 
     def empty(self, count: int = 1) -> list[Run]:
         """The program that does nothing, `count` times at once."""
-        return self._checked(self._launch([([str(EMPTY)], Path(os.devnull), Path(os.devnull))] * count))
+        return self._checked(self._launch([([str(self._empty)], Path(os.devnull), Path(os.devnull))] * count))
 
     def ask(self, count: int = 1) -> list[Run]:
         """`count` kubelet requests at once, each for an image of its own; every answer must hold credentials."""
@@ -76,7 +80,7 @@ class Stage:
             if not request.exists():
                 image = self.cloud.world.image.rpartition(":")[0]
                 request.write_bytes(kubelet_request(f"{image}-{number}" if number else image))
-            argv = [str(EXECUTABLE), f"--config={self._setting.config}"]
+            argv = [str(self._product), f"--config={self._setting.config}"]
             commands.append((argv, request, self._folder / f"answer-{number}"))
         runs = self._checked(self._launch(commands))
         for _, _, answer in commands:
