@@ -104,8 +104,9 @@ def _cache() -> Path:
 def _place(recipe: Recipe, go: str) -> Path:
     told = (recipe.module_file, sorted(recipe.programs.items()), recipe.tags, sorted(recipe.variables.items()))
     digest = hashlib.sha256(f"{_version_line(go)}\0{told}".encode())
+    modules = (recipe.module_file, f"{recipe.module_file.removesuffix('.mod')}.sum")
     for path in sorted(recipe.folder.rglob("*")):
-        if path.suffix in {".go", ".mod", ".sum"}:
+        if path.suffix == ".go" or path.name in modules:
             digest.update(f"\0{path.relative_to(recipe.folder)}\0".encode() + path.read_bytes())
     return _cache() / f"{recipe.name}-{digest.hexdigest()[:16]}"
 
