@@ -142,7 +142,8 @@ def _validate(world: World, state: StateDirectory | None, key: str, before_valid
 
     sources = Sources(world)
     plan = compile_plan(world, sources)
-    if state is not None and plan["cache_enabled"]:
+    # A proxy's password stays in config.json: nothing but Google's tokens is copied into the state folder.
+    if state is not None and plan["cache_enabled"] and "@" not in (plan["https_proxy"] or ""):
         record = {"product": _product(), "plan": plan, "files": sources.files, "variables": _variables(world.environ)}
         state.write(f"plan-{key}.json", _seal(record))
     return Settings(plan)
