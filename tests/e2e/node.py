@@ -65,16 +65,17 @@ class Node:
 
     # The kubelet
 
-    def install(self, executable: Path, sample: Path, settings: Path, **entry: Any) -> None:
-        """Our plugin as an installer leaves it: a link in the bin dir, the shipped entry with the settings' path.
+    def install(self, bundle: Path, sample: Path, settings: Path, **entry: Any) -> None:
+        """Our plugin as an installer leaves it: bundle, a link to it in the bin dir, the entry with the settings' path.
 
         Args:
-            executable: of the bundle.
+            bundle: as built; it is copied.
             sample: a CredentialProviderConfig of node-config/samples.
             settings: config.json.
             entry: fields of the entry to replace.
         """
-        (self.folder / "bin" / executable.name).symlink_to(executable)
+        shutil.copytree(bundle, self.folder / "bundle")
+        (self.folder / "bin" / bundle.name).symlink_to(self.folder / "bundle" / bundle.name)
         document = yaml.safe_load(sample.read_text())
         document["providers"][0] |= {"args": [f"--config={settings}"], **entry}
         self.provider_config.write_text(yaml.safe_dump(document))
@@ -250,7 +251,7 @@ def _kubelet_config(folder: Path) -> dict[str, Any]:
         "cgroupDriver": "cgroupfs",
         "cgroupsPerQOS": False,
         "cgroupRoot": CGROUP,
-        "enforceNodeAllocatable": [],
+        "enforceNodeAllocatable": ["none"],
         "failSwapOn": False,
         "localStorageCapacityIsolation": False,
         "evictionHard": {"memory.available": "0%", "nodefs.available": "0%", "imagefs.available": "0%"},

@@ -26,7 +26,7 @@ _ERRORS = "kubelet_credential_provider_plugin_errors_total"
 
 def _install(node: Node, cloud: Cloud, mode: str = "managed-identity-impersonated", **entry: object) -> Setting:
     setting = set_up(node.folder / "settings", cloud, MODES_BY_NAME[mode])
-    node.install(EXECUTABLE, _ENTRY, setting.config, **entry)
+    node.install(EXECUTABLE.parent, _ENTRY, setting.config, **entry)
     return setting
 
 
