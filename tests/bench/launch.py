@@ -1,9 +1,9 @@
-"""Starts programs and measures them, in a process so small that it does not show in what it measures.
+"""Starts programs and measures them, in a process as small as Python allows.
 
 A child's peak memory (`ru_maxrss`) counts from the moment of its fork, when it still is its parent: a large parent
-would be measured instead of a small child. Run as ``python -I -S launch.py``: one order per line on stdin, a JSON list
-of {"argv", "environ", "stdin", "stdout"}; all are started at once; one line of [seconds, KiB, status, user and system
-seconds] each on stdout.
+would be measured instead of a small child, and what this process weighs is the floor of every figure. Run as
+``python -I -S launch.py``: one order per line on stdin, a JSON list of {"argv", "environ", "stdin", "stdout"}, all
+started at once; one line of [seconds, KiB, status, user and system seconds] each on stdout.
 """
 
 import json

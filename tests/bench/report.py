@@ -30,6 +30,7 @@ class Report:
     """All rows of one run."""
 
     rounds: int
+    launcher: int = 0
     rows: list[Row] = field(default_factory=list)
     load: float = field(default_factory=lambda: os.getloadavg()[0])
 
@@ -49,12 +50,15 @@ class Report:
             f"- date: {datetime.datetime.now(datetime.timezone.utc):%Y-%m-%d}",
             f"- machine: {_machine()}",
             f"- other load while measuring: {self.load:.1f} processes on average before the start",
+            f"- scheduling: {_scheduling()}",
             f"- sources: {_commit()}",
             f"- runs per figure: {self.rounds}, medians; time is from exec to the end of the process",
             "- *empty*: a program that does nothing, frozen by the same recipe",
             "- *network alone*: two exchanges one after the other, three round trips each (TCP, TLS 1.3, request)",
             "- *cold*: nothing in /run; mode managed-identity, impersonated; every service is a stand-in on the same",
             "  machine, and the processor time that it takes counts against the answer",
+            f"- peak memory: not below {self.launcher / 1024:.1f} MiB, which is what the process weighs that starts them;",
+            "  a figure close to that says at most, and its ratio says nothing",
             "",
             "| what | measured | ratios | budget | kept |",
             "|---|---|---|---|---|",
@@ -75,6 +79,19 @@ def _machine() -> str:
         f"{processor}, {os.cpu_count()} cores, {memory:.0f} GiB, {system[1] if system else 'Linux'},"
         f" kernel {platform.release().partition('-')[0]}, Python {platform.python_version()}"
     )
+
+
+def _scheduling() -> str:
+    """How this run shared the processor: a real-time one hides other load, and the reader has to know."""
+    policies = {
+        os.SCHED_OTHER: "ordinary",
+        os.SCHED_RR: "real-time (SCHED_RR)",
+        os.SCHED_FIFO: "real-time (SCHED_FIFO)",
+    }
+    policy = policies.get(os.sched_getscheduler(0), "other")
+    if policy.startswith("real-time"):
+        policy += ", ahead of all other load; programs and stand-ins alike"
+    return f"{policy}, nice {os.getpriority(os.PRIO_PROCESS, 0)}"
 
 
 def _commit() -> str:

@@ -52,6 +52,11 @@ class Stage:
             text=True,
         )
 
+    def launcher_peak(self) -> int:
+        """Peak memory of the launcher in KiB: no child measures less."""
+        status = Path(f"/proc/{self._launcher.pid}/status").read_text()
+        return int(next(line for line in status.splitlines() if line.startswith("VmHWM:")).split()[1])
+
     def close(self) -> None:
         """End the launcher."""
         self._launcher.communicate()
