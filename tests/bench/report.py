@@ -57,7 +57,7 @@ class Report:
             "- *network alone*: two exchanges one after the other, three round trips each (TCP, TLS 1.3, request)",
             "- *cold*: nothing in /run; mode managed-identity, impersonated; every service is a stand-in on the same",
             "  machine, and the processor time that it takes counts against the answer",
-            f"- peak memory: not below {self.launcher / 1024:.1f} MiB, which is what the process weighs that starts them;",
+            f"- peak memory: not below {self.launcher / 1024:.1f} MiB, the weight of the process that starts them;",
             "  a figure close to that says at most, and its ratio says nothing",
             "",
             "| what | measured | ratios | budget | kept |",
