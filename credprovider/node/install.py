@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 from dataclasses import dataclass
@@ -61,6 +62,7 @@ class Outcome:
     Attributes:
         changed: what was changed: ``bundle``, ``settings``, ``config``; empty when all was in place.
         restarted: was the kubelet restarted?
+        repaired: had all been in place before, and somebody else undone it?
         warnings: of the settings.
     """
 
@@ -69,6 +71,7 @@ class Outcome:
     bundle: str
     changed: tuple[str, ...] = ()
     restarted: bool = False
+    repaired: bool = False
     warnings: tuple[str, ...] = ()
 
 
@@ -127,13 +130,29 @@ def _install(site: Site, goal: Goal, wanted: Wanted) -> Outcome:
     site.host.make_folder(site.places.home)
     change = _change(site, goal, plan, record)
     before = site.state()
+    repaired = (
+        bool(plan.lacks)
+        and record.bundle == change.bundle
+        and record.entry == change.entry
+        and record.settings == change.settings
+    )
     carry_out(site, change, lambda: _prepare(site, goal, plan, change), lambda: _check(site, plan))
-    return _outcome(site, goal, plan, restarted=before is not None and before != site.state())
+    if repaired:
+        _count_repair(site)
+    restarted = before is not None and before != site.state()
+    return _outcome(site, goal, plan, restarted=restarted, repaired=repaired)
 
 
-def _outcome(site: Site, goal: Goal, plan: _Plan, *, restarted: bool = False) -> Outcome:
+def _outcome(site: Site, goal: Goal, plan: _Plan, *, restarted: bool = False, repaired: bool = False) -> Outcome:
     warnings = tuple(plan.wanted.settings.warnings)
-    return Outcome(site.places.provider, goal.bundle.version, goal.bundle.id, plan.lacks, restarted, warnings)
+    return Outcome(site.places.provider, goal.bundle.version, goal.bundle.id, plan.lacks, restarted, repaired, warnings)
+
+
+def _count_repair(site: Site) -> None:
+    memory = site.memory()
+    memory.of(site.places.provider).repairs += 1
+    with contextlib.suppress(OSError):
+        memory.save()
 
 
 def _plan(site: Site, goal: Goal, wanted: Wanted, record: Record) -> _Plan:

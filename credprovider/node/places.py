@@ -91,11 +91,6 @@ class Places:
         """Runtime state: tokens, and how the last run of the installer ended."""
         return DEFAULT_STATE_DIRECTORY if self.instance is None else f"{DEFAULT_STATE_DIRECTORY}/{self.instance}"
 
-    @property
-    def outcome(self) -> str:
-        """How the last run of the installer ended, for `node status`."""
-        return f"{self.run}/node-outcome.json"
-
 
 def provider_name(instance: str | None) -> str:
     """The provider's name.

@@ -17,7 +17,7 @@ from credprovider.node.rescue import Rescue
 from credprovider.node.service import Service, started_at
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from credprovider.node.discover import Kubelet
     from credprovider.node.host import Host
@@ -117,14 +117,18 @@ class Site:
 
 
 def find_site(
-    host: Host, instance: str | None = None, *, probes: Probes | None = None, flags: Sequence[str] = ()
+    host: Host,
+    instance: str | None = None,
+    *,
+    probes: Callable[[int | None], Probes] = lambda _: Probes(),
+    flags: Sequence[str] = (),
 ) -> Site:
     """Discover.
 
     Args:
         host: the node.
         instance: name of a second vendor's instance.
-        probes: how to ask the kubelet and the API server.
+        probes: how to ask the kubelet and the API server; made of the kubelet's health port.
         flags: of the kubelet, for a tree that does not tell.
 
     Raises:
@@ -141,4 +145,4 @@ def find_site(
                 raise
             host.clock.sleep(0.5)
         else:
-            return Site(host, kubelet, places_of(kubelet, instance), probes or Probes())
+            return Site(host, kubelet, places_of(kubelet, instance), probes(kubelet.healthz_port))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from credprovider.node import bundle as bundles
 from credprovider.node.change import Change, Target, stage_file
 from credprovider.node.edit import without_entry
-from credprovider.node.install import Outcome, keep_to_budget, refuse_rejected
+from credprovider.node.install import Outcome, refuse_rejected
 from credprovider.node.judge import check_current, check_wanted, others_in_folder
 from credprovider.node.loaded import is_loaded
 from credprovider.node.places import staged
@@ -32,10 +32,16 @@ def uninstall(
     site: Site,
     *,
     retry_rejected: bool = False,
-    is_automatic: bool = False,
     pause: Callable[[], None] = lambda: None,
 ) -> Outcome:
     """Leave the node as if we had never been there; entries and edits of others stay.
+
+    Somebody has ordered this, so its restart is not rationed; what was rolled back is not tried again all the same.
+
+    Args:
+        site: the node.
+        retry_rejected: try again what was rolled back.
+        pause: called before a restart of the kubelet, to spread a fleet.
 
     Raises:
         ProviderError: refused (ours is the only entry), or rolled back; the node is as it was.
@@ -45,7 +51,7 @@ def uninstall(
             resume(site)
             for _ in range(_ATTEMPTS):
                 try:
-                    return _uninstall(site, retry_rejected=retry_rejected, is_automatic=is_automatic, pause=pause)
+                    return _uninstall(site, retry_rejected=retry_rejected, pause=pause)
                 except ChangedMeanwhileError:
                     continue
         except OSError as error:
@@ -53,7 +59,7 @@ def uninstall(
     raise Refusal("node-config-busy", "others keep writing the kubelet's config", "see which other installers run here")
 
 
-def _uninstall(site: Site, *, retry_rejected: bool, is_automatic: bool, pause: Callable[[], None]) -> Outcome:
+def _uninstall(site: Site, *, retry_rejected: bool, pause: Callable[[], None]) -> Outcome:
     host, places = site.host, site.places
     current = site.config()
     check_current(host, site.kubelet, places, current)
@@ -66,10 +72,8 @@ def _uninstall(site: Site, *, retry_rejected: bool, is_automatic: bool, pause: C
     if desired != current or restart:
         key = _key(site, desired)
         refuse_rejected(record, key, retry=retry_rejected)
-        if is_automatic and restart:
-            keep_to_budget(site, memory, key)
-            pause()
         if restart:
+            pause()
             site.wait_until_steady()
         host.make_folder(places.home)
         change = _change(site, current, desired, key, proof=restart)

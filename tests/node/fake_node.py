@@ -33,6 +33,12 @@ _ANSWER = (
     b'"cacheKeyType":"Image","cacheDuration":"0s","auth":{}}'
 )
 
+#: What the plugin answers when the exchange works.
+CREDENTIAL = (
+    b'{"kind":"CredentialProviderResponse","apiVersion":"credentialprovider.kubelet.k8s.io/v1","cacheKeyType":"Global",'
+    b'"cacheDuration":"3000s","auth":{"*-docker.pkg.dev":{"username":"oauth2accesstoken","password":"secret"}}}'
+)
+
 
 def undisturbed(_number: int, _name: str, _path: str) -> None:
     """Nothing happens before an operation."""
@@ -192,7 +198,7 @@ class FakeCommands(Commands):
         self,
         argv: Sequence[str],
         *,
-        stdin: bytes = b"",  # noqa: ARG002
+        stdin: bytes = b"",
         environ: Mapping[str, str] | None = None,  # noqa: ARG002
         timeout: float = 30.0,  # noqa: ARG002
     ) -> Ran:
@@ -220,6 +226,9 @@ class FakeCommands(Commands):
                 return node.self_test(executable)
             case ["journalctl", *_]:
                 return Ran(0, "\n".join(node.journal).encode())
+            case [program, config] if program.startswith(f"{BIN_DIR}/") and config.startswith("--config="):
+                node.asked.append(stdin)
+                return node.exchange
             case [_, "--version"]:
                 return Ran(0, f"Kubernetes v{node.version}.7\n".encode())
             case _:
@@ -247,6 +256,8 @@ class FakeNode:
         self.has_systemd = True
         self.has_timers = True
         self.test_result: Ran | None = None
+        self.exchange = Ran(0, CREDENTIAL)
+        self.asked: list[bytes] = []
         self.journal: list[str] = []
         self.starts: list[tuple[bytes, bool]] = []
         self.timer: float | None = None

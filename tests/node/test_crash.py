@@ -59,14 +59,14 @@ class Scenario:
         second.chmod(0o755)
         node = FakeNode(tree)
         for goal in self.first:
-            install(find_site(node.host(), probes=FakeProbes(node)), goal)
+            install(find_site(node.host(), probes=lambda _: FakeProbes(node)), goal)
         node.live(200)
         node.likes = self.survives
         return node
 
     def run(self, node: FakeNode) -> str:
         """Do it: the code of a refusal, or an empty text."""
-        site = find_site(node.host(), probes=FakeProbes(node))
+        site = find_site(node.host(), probes=lambda _: FakeProbes(node))
         try:
             if self.act is None:
                 uninstall(site)

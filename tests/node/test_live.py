@@ -51,7 +51,7 @@ def node(tmp_path: Path) -> FakeNode:
 
 
 def site_of(node: FakeNode, instance: str | None = None) -> Site:
-    return find_site(node.host(), instance, probes=FakeProbes(node))
+    return find_site(node.host(), instance, probes=lambda _: FakeProbes(node))
 
 
 def run(node: FakeNode, goal: Goal, instance: str | None = None) -> Outcome:

@@ -408,10 +408,13 @@ def test_a_damaged_bundle_is_mended_without_another_change(tmp_path: Path, damag
     tree = make_tree(tmp_path)
     goal = make_goal(tmp_path)
     run(tree, goal)
-    whole = picture(tree)
+    remembered = (f"{HOME}/state.json",)
+    whole = picture(tree, without=remembered)
     damage(tree / HOME[1:] / goal.bundle.id)  # type: ignore[operator]
-    assert run(tree, goal).changed == ("bundle",)
-    assert picture(tree) == whole
+    outcome = run(tree, goal)
+    assert outcome.changed == ("bundle",)
+    assert outcome.repaired
+    assert picture(tree, without=remembered) == whole
 
 
 def test_settings_errors_name_the_field_and_leave_the_node_alone(tmp_path: Path) -> None:

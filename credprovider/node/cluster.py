@@ -1,0 +1,143 @@
+"""The cluster as this pod may see it: its own Node, Events on it, and the startup taint that it may take away.
+
+Nothing here may stop the installer: an API server that is out of reach, or forbids, is one of the answers.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from credprovider.errors import PROGRAM
+from credprovider.node.client import Answer, ask_tls
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+#: Where the kubelet mounts a pod's identity.
+_IDENTITY = "/var/run/secrets/kubernetes.io/serviceaccount"
+
+#: Events about nodes belong here, as a Node has no namespace (client-go reference.GetReference).
+_EVENTS = "/api/v1/namespaces/default/events"
+_MESSAGE_LIMIT = 1024
+_TRIES = 5
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """The API server, asked with the pod's ServiceAccount.
+
+    Attributes:
+        host, port: of the API server.
+        node: name of this pod's Node.
+        identity: folder with ``token`` and ``ca.crt``.
+    """
+
+    host: str
+    port: int
+    node: str
+    identity: str = _IDENTITY
+
+    @property
+    def ca_file(self) -> str:
+        """Of the API server, and where server certificates are rotated also of kubelets."""
+        return f"{self.identity}/ca.crt"
+
+    def token(self) -> str:
+        """The pod's own token, read anew as the kubelet renews it; empty when there is none."""
+        try:
+            with open(f"{self.identity}/token", encoding="ascii") as file:
+                return file.read().strip()
+        except (OSError, ValueError):
+            return ""
+
+    def own_node(self) -> dict[str, Any] | None:
+        """The Node object; None when it cannot be had."""
+        answer = self._ask("GET", f"/api/v1/nodes/{self.node}")
+        return _object(answer) if answer.status == 200 else None
+
+    def tell(self, reason: str, message: str, *, warning: bool) -> bool:
+        """Create an Event on the Node; False when that was not possible.
+
+        Args:
+            reason: CamelCase.
+            message: one line, without secrets.
+            warning: its type.
+        """
+        now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        event = {
+            "apiVersion": "v1",
+            "kind": "Event",
+            "metadata": {"generateName": f"{PROGRAM}-", "namespace": "default"},
+            # kubectl looks for Events of a Node by its name in place of a uid, as kubelets write it.
+            "involvedObject": {"apiVersion": "v1", "kind": "Node", "name": self.node, "uid": self.node},
+            "reason": reason,
+            "message": message[:_MESSAGE_LIMIT],
+            "type": "Warning" if warning else "Normal",
+            "source": {"component": PROGRAM, "host": self.node},
+            "reportingComponent": PROGRAM,
+            "reportingInstance": self.node,
+            "firstTimestamp": now,
+            "lastTimestamp": now,
+            "count": 1,
+        }
+        return self._ask("POST", _EVENTS, json.dumps(event).encode()).status == 201
+
+    def remove_taint(self, key: str) -> str:
+        """Take a startup taint off the Node, whatever value and effect it has.
+
+        Returns:
+            ``gone`` when it is not there (any more), ``forbidden``, or ``failed``.
+        """
+        for _ in range(_TRIES):
+            node = self.own_node()
+            if node is None:
+                return "failed"
+            taints = (node.get("spec") or {}).get("taints") or []
+            others = [taint for taint in taints if taint.get("key") != key]
+            if len(others) == len(taints):
+                return "gone"
+            # The test keeps us from undoing what somebody else did to the list in between.
+            patch: list[dict[str, Any]] = [{"op": "test", "path": "/spec/taints", "value": taints}]
+            patch.append({"op": "replace", "path": "/spec/taints", "value": others})
+            body = json.dumps(patch).encode()
+            answer = self._ask("PATCH", f"/api/v1/nodes/{self.node}", body, "application/json-patch+json")
+            if answer.status in (401, 403):
+                return "forbidden"
+        return "failed"
+
+    def _ask(self, method: str, path: str, body: bytes | None = None, content_type: str = "application/json") -> Answer:
+        token = self.token()
+        if not token:
+            return Answer(0, b"")
+        return ask_tls(
+            self.host,
+            self.port,
+            path,
+            ca_file=self.ca_file,
+            token=token,
+            method=method,
+            body=body,
+            content_type=content_type,
+        )
+
+
+def cluster_of_pod(environ: Mapping[str, str], identity: str = _IDENTITY) -> Cluster | None:
+    """The cluster that this pod runs in; None outside of one, or where NODE_NAME is not set by the downward API."""
+    host, port, node = (
+        environ.get(name) for name in ("KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT", "NODE_NAME")
+    )
+    if not host or not port or not port.isdigit() or not node or not os.path.exists(f"{identity}/token"):
+        return None
+    return Cluster(host, int(port), node, identity)
+
+
+def _object(answer: Answer) -> dict[str, Any] | None:
+    try:
+        found = json.loads(answer.body)
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None
