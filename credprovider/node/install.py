@@ -127,7 +127,6 @@ def _install(site: Site, goal: Goal, wanted: Wanted) -> Outcome:
     if not bundles.is_whole(site.host, site.places, goal.bundle):
         bundles.prune(site.host, site.places, keep=bundles.KEPT - 1)
         bundles.check_room(site.host, site.places, goal.bundle)
-    site.host.make_folder(site.places.home)
     change = _change(site, goal, plan, record)
     before = site.state()
     repaired = (

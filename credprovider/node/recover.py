@@ -108,13 +108,17 @@ def unfinished(site: Site) -> Change | None:
     if stage == VERIFIED or (in_place and (stage == ARMED or not change.proof)):
         return change
     if stage == FIRED:
-        _judge_rescue(site, change)
+        judge_rescue(site, change)
     undo(site, change)
     return None
 
 
-def _judge_rescue(site: Site, change: Change) -> None:
-    """The script has acted: was the change bad, or only interrupted?"""
+def judge_rescue(site: Site, change: Change) -> None:
+    """The script has acted: was the change bad, or only interrupted? Remembers the answer.
+
+    Raises:
+        OSError: as the disk says.
+    """
     memory = site.memory()
     evidence = site.rescue.evidence()
     record = memory.of(change.provider)

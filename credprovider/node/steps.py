@@ -11,7 +11,7 @@ from credprovider.node import bundle
 from credprovider.node.change import make
 from credprovider.node.judge import hash_of
 from credprovider.node.loaded import is_loaded, note_loaded
-from credprovider.node.recover import finish, undo, undo_config, unfinished
+from credprovider.node.recover import finish, judge_rescue, undo, undo_config, unfinished
 from credprovider.node.refusal import ChangedMeanwhileError, Refusal
 from credprovider.node.rescue import VERIFIED
 from credprovider.node.watch import Baseline, watch
@@ -59,6 +59,7 @@ def carry_out(site: Site, change: Change, prepare: Callable[[], None], check: Ca
     """
     host = site.host
     try:
+        host.make_folder(site.places.home)
         host.put(site.places.journal, change.to_json(), mode=0o600)
         prepare()
         for target in change.targets:
@@ -136,6 +137,7 @@ def keep(site: Site, change: Change) -> None:
         OSError: as the disk says; a later run goes on from there.
     """
     if change.proof and not site.rescue.claim():
+        judge_rescue(site, change)
         undo(site, change)
         raise Refusal("node-rolled-back", "verification took too long, and the rescue put the old config back", _REMEDY)
     memory = site.memory()

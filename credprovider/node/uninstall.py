@@ -75,7 +75,6 @@ def _uninstall(site: Site, *, retry_rejected: bool, pause: Callable[[], None]) -
         if restart:
             pause()
             site.wait_until_steady()
-        host.make_folder(places.home)
         change = _change(site, current, desired, key, proof=restart)
         carry_out(
             site,

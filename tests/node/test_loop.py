@@ -9,16 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from credprovider.node.cluster import Cluster
 from credprovider.node.commands import Ran
 from credprovider.node.exchange_check import image_of
-from credprovider.node.loop import Loop, Options
 from credprovider.node.metrics import metrics_text
-from credprovider.node.situation import Situation
 from credprovider.node.status import status, status_text
-from credprovider.node.teller import Teller
 from credprovider.registries import Registry, parse_image
-from tests.node.fake_node import CREDENTIAL, FakeNode, FakeProbes, anything
+from tests.node.fake_node import CREDENTIAL, FakeNode, anything
+from tests.node.pods import Pod, metric
 from tests.node.trees import (
     BIN_DIR,
     CONFIG,
@@ -35,7 +32,7 @@ from tests.node.trees import (
 )
 
 if TYPE_CHECKING:
-    from credprovider.node.bundle import Bundle
+    pass
 
 AUDIENCE = "https://iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/pool-1/providers/azure"
 TOKEN_FILE: dict[str, Any] = {"identity": {"source": "token-file", "tokenAudience": AUDIENCE}}
@@ -43,63 +40,6 @@ TOKEN_PATH = "/run/azure-gar-credential-provider/azure-identity-token"
 REFUSED = Ran(
     4, b"", b"azure-gar-credential-provider: imds-no-identity [imds HTTP 400]: no such identity. Fix: az vm identity\n"
 )
-
-
-class FakeCluster(Cluster):
-    """Remembers Events; its taint goes when it is told to."""
-
-    def __init__(self) -> None:
-        super().__init__("api", 443, "node-1")
-        object.__setattr__(self, "events", [])
-        object.__setattr__(self, "removals", [])
-        object.__setattr__(self, "answers", ["gone"])
-
-    events: list[tuple[str, str, bool]]
-    removals: list[str]
-    answers: list[str]
-
-    def own_node(self) -> dict[str, Any] | None:
-        return None
-
-    def tell(self, reason: str, message: str, *, warning: bool) -> bool:
-        self.events.append((reason, message, warning))
-        return True
-
-    def remove_taint(self, key: str) -> str:
-        self.removals.append(key)
-        return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
-
-
-class Pod:
-    """A loop on a node, with everything that it says."""
-
-    def __init__(self, node: FakeNode, bundle: Bundle, **options: Any) -> None:
-        self.node = node
-        self.log: list[str] = []
-        self.cluster = FakeCluster()
-        self.situation = Situation(options.get("mode", "install"), PROGRAM)
-        host = node.host()
-        self.loop = Loop(
-            host,
-            Options(**options),
-            self.situation,
-            Teller(host, options.get("instance"), self.cluster, self.log.append),
-            cluster=self.cluster,
-            wait=self.wait,
-            chance=lambda: 0.5,
-            bundle=lambda: bundle,
-            probes=lambda *_: FakeProbes(node),
-        )
-        self.ticks = 0
-
-    def wait(self, seconds: float) -> bool:
-        self.node.live(seconds)
-        self.ticks -= 1
-        return self.ticks < 0
-
-    def tick(self, count: int = 1) -> None:
-        self.ticks = count - 1
-        self.loop.run()
 
 
 @pytest.fixture
@@ -124,13 +64,6 @@ def token(audience: str = AUDIENCE, *, expires: float, subject: str = "system:se
 
 def shot(node: FakeNode) -> Picture:
     return picture(node.tree, without=("/proc", "/run", "/etc/systemd/system/multi-user.target.wants"))
-
-
-def metric(pod: Pod, name: str) -> str | None:
-    lines = metrics_text(pod.situation).splitlines()
-    return next(
-        (line.rpartition(" ")[2] for line in lines if line.startswith(f"azure_gar_credential_provider_{name}")), None
-    )
 
 
 # --- rounds -----------------------------------------------------------------------------------------------------------
