@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import functools
 import os
+import shutil
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -54,6 +55,7 @@ class Scenario:
     def prepare(self, folder: Path) -> FakeNode:
         """The node before."""
         tree = make_tree(folder)
+        shutil.rmtree(tree / "etc/systemd/system/kubelet.service.d")
         second = tree / "var/lib/kubelet/credential-provider/acr-credential-provider-2"
         second.write_text("#!/bin/sh\n")
         second.chmod(0o755)
