@@ -39,7 +39,11 @@ _FILE_LIMIT = 256 << 10
 #: How long another process's validation is waited for; it takes a tenth of a second on an idle machine.
 _VALIDATION_SECONDS = 2.0
 _POLL_SECONDS = 0.01
-_REMEDY = "compare with the settings reference in README.md"
+_REMEDY = "compare with the settings reference in the project's README.md"
+_EXAMPLE = (
+    'write the settings there; the least is {"identity": {"source": "managed-identity"}}, and the vendor\'s'
+    " credential-config.json beside it"
+)
 
 
 class Settings:
@@ -220,10 +224,12 @@ def read_trusted(path: str, euid: int) -> bytes:
         ProviderError: family ``settings``: absent, unreadable, no regular file, too large, foreign-owned or writable
             by others.
     """
-    if path.startswith(os.path.dirname(DEFAULT_CONFIG) + "/"):
+    if path.startswith(os.path.dirname(DEFAULT_CONFIG) + "/") and os.path.lexists(path):
         _check_parents(path, euid)
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except FileNotFoundError:
+        raise settings_error("settings-unreadable", f"cannot read {path}: it is not there", _EXAMPLE) from None
     except OSError as error:
         raise settings_error("settings-unreadable", f"cannot read {path}: {os.strerror(error.errno or 0)}") from None
     except ValueError:  # a zero byte, or half of a surrogate pair

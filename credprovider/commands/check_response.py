@@ -47,9 +47,20 @@ def run(argv: list[str], stdin: BinaryIO, stdout: BinaryIO, stderr: TextIO) -> i
         image = repository(options.image) if options.image is not None else None
     except ValueError as error:
         return parser.refuse(str(error))
-    verdict = judge_response(stdin.read(), api_version=version, image=image)
+    response = stdin.read()
+    if not response.strip():
+        stdout.write(_NOTHING)
+        return 1
+    verdict = judge_response(response, api_version=version, image=image)
     stdout.write("".join(f"{line}\n" for line in _lines(verdict, image)).encode())
     return 0 if verdict.accepted and (image is None or verdict.credentials) else 1
+
+
+#: What a pipe shows after a plugin that failed.
+_NOTHING = b"""\
+refused: there is no response; a plugin that fails writes none
+  exit code and stderr of the plugin tell why, as they tell the kubelet: see the line above
+"""
 
 
 def _lines(verdict: Verdict, image: str | None) -> Iterator[str]:

@@ -77,8 +77,8 @@ def _device(path: Path) -> None:
 
 
 NO_FILES = {
-    "absent": (_absent, "settings-unreadable", "No such file"),
-    "dangling link": (_dangling, "settings-unreadable", "No such file"),
+    "absent": (_absent, "settings-unreadable", "it is not there"),
+    "dangling link": (_dangling, "settings-unreadable", "it is not there"),
     "link to itself": (_loop, "settings-unreadable", "symbolic links"),
     "folder": (_folder, "settings-not-a-file", "regular file"),
     "named pipe": (_fifo, "settings-not-a-file", "regular file"),
