@@ -208,5 +208,5 @@ def test_lint_of_nothing(tmp_path: Path) -> None:
 def test_check_response_of_nothing_points_to_the_plugin_that_failed(stdin: bytes) -> None:
     outcome = call(check_response, stdin=stdin)
     assert outcome.code == 1
-    assert "there is no response" in outcome.stdout
-    assert "not logged" not in outcome.stdout
+    assert b"there is no response" in outcome.stdout
+    assert b"not logged" not in outcome.stdout
