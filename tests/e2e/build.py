@@ -19,22 +19,30 @@ _VERSION = "k8s.io/component-base/version"
 _MODULE_FILES = ("go.mod", "kubernetes-1.34.mod")
 
 
-def _kubernetes() -> dict[str, golang.Recipe]:
+def _kubernetes(program: str, module_file: str) -> tuple[str, golang.Recipe]:
+    """A program of Kubernetes, and the version that a module file requires."""
     folder = _COMPONENTS / "kubernetes"
-    programs = {"kubelet": "k8s.io/kubernetes/cmd/kubelet"}
-    recipes = {}
-    for module_file in _MODULE_FILES:
-        version = golang.Recipe("", folder, programs, module_file).version_of("k8s.io/kubernetes")
-        major, minor, _ = version.split(".")
-        told = {"gitVersion": f"v{version}", "gitMajor": major, "gitMinor": minor}
-        variables = {f"{_VERSION}.{name}": value for name, value in told.items()}
-        recipes[version] = golang.Recipe(f"kubernetes-{version}", folder, programs, module_file, variables=variables)
-    return recipes
+    programs = {program: f"k8s.io/kubernetes/cmd/{program}"}
+    version = golang.Recipe("", folder, programs, module_file).version_of("k8s.io/kubernetes")
+    major, minor, _ = version.split(".")
+    told = {"gitVersion": f"v{version}", "gitMajor": major, "gitMinor": minor}
+    variables = {f"{_VERSION}.{name}": value for name, value in told.items()}
+    return version, golang.Recipe(f"{program}-{version}", folder, programs, module_file, variables=variables)
+
+
+def _kubelets() -> dict[str, golang.Recipe]:
+    return dict(_kubernetes("kubelet", module_file) for module_file in _MODULE_FILES)
+
+
+def _etcd() -> golang.Recipe:
+    folder, module = _COMPONENTS / "etcd", "go.etcd.io/etcd/server/v3"
+    version = golang.Recipe("", folder, {}).version_of(module)
+    return golang.Recipe(f"etcd-{version}", folder, {"etcd": module})
 
 
 def versions() -> list[str]:
     """The Kubernetes versions whose kubelets run, newest first."""
-    return list(_kubernetes())
+    return list(_kubelets())
 
 
 def _containerd() -> golang.Recipe:
@@ -73,7 +81,7 @@ class Programs:
 
 
 def _programs(version: str, how: Callable[[golang.Recipe], Path]) -> Programs:
-    return Programs(version, how(_kubernetes()[version]), how(_containerd()), how(_guest()))
+    return Programs(version, how(_kubelets()[version]), how(_containerd()), how(_guest()))
 
 
 def built(version: str) -> Programs:
@@ -81,11 +89,30 @@ def built(version: str) -> Programs:
     return _programs(version, golang.built)
 
 
-def main() -> int:
-    """Build what is missing."""
+@dataclass(frozen=True)
+class ControlPlanePrograms:
+    """Folders with kube-apiserver, of the newest minor, and etcd."""
+
+    apiserver: Path
+    etcd: Path
+
+
+def _control_plane(how: Callable[[golang.Recipe], Path]) -> ControlPlanePrograms:
+    return ControlPlanePrograms(how(_kubernetes("kube-apiserver", _MODULE_FILES[0])[1]), how(_etcd()))
+
+
+def built_control_plane() -> ControlPlanePrograms:
+    """What is built of it; raises as `golang.built`."""
+    return _control_plane(golang.built)
+
+
+def main(arguments: list[str]) -> int:
+    """Build what is missing; the control plane only with ``--cluster``."""
     try:
         for version in versions():
             print(_programs(version, golang.build).kubernetes)
+        if "--cluster" in arguments:
+            print(_control_plane(golang.build).apiserver)
     except (golang.MissingGoError, subprocess.CalledProcessError) as error:
         print(f"tests.e2e.build: {error}", file=sys.stderr)
         return 1
@@ -93,4 +120,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

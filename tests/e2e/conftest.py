@@ -75,7 +75,7 @@ def node(cloud: Cloud, programs: Programs, tmp_path_factory: pytest.TempPathFact
     clear(FROZEN_STATE)
     made = Node(tmp_path_factory.mktemp("node"), programs, {"SSL_CERT_FILE": str(cloud.ca_file)})
     try:
-        made.start_runtime()
+        made.runtime.start()
         yield made
     finally:
         made.close()

@@ -34,12 +34,6 @@ def _execs(node: Node) -> float:
     return node.metric(_EXECS).get(_PLUGIN, 0)
 
 
-def _await_failed_pull(node: Node, pod: str) -> str:
-    """What `kubectl describe pod` would show of the failure."""
-    node.until(lambda: node.waiting(pod)[0] in {"ErrImagePull", "ImagePullBackOff"}, "the pull has failed")
-    return node.waiting(pod)[1]
-
-
 # --- failures ---------------------------------------------------------------------------------------------------------
 
 
@@ -47,7 +41,7 @@ def test_without_our_plugin_the_registry_refuses(node: Node, cloud: Cloud) -> No
     _install(node, cloud, matchImages=["gcr.io"])
     node.start_kubelet()
     node.run("anonymous", US)
-    assert "403 Forbidden" in _await_failed_pull(node, "anonymous")
+    assert "403 Forbidden" in node.await_failed_pull("anonymous")
     assert _execs(node) == 0
 
 
@@ -58,7 +52,7 @@ def test_failing_plugin_leaves_one_line_in_the_log_and_an_anonymous_refusal_in_t
     _install(node, cloud)
     node.start_kubelet()
     node.run("refused", US)
-    message = _await_failed_pull(node, "refused")
+    message = node.await_failed_pull("refused")
     assert "failed to fetch anonymous token" in message
     assert "403 Forbidden" in message
     assert node.metric(_ERRORS)[_PLUGIN] >= 1

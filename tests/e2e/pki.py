@@ -1,0 +1,63 @@
+"""Certificates and keys of one control plane: who serves, who asks, who signs ServiceAccount tokens."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import trustme
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class Pki:
+    """A folder of PEM files.
+
+    Attributes:
+        ca: who is trusted as server and as client.
+        server: certificate and key of the API server, in one file.
+        signing_key: of ServiceAccount tokens.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._authority = trustme.CA(key_type=trustme.KeyType.RSA)
+        self.ca = folder / "ca.pem"
+        self._authority.cert_pem.write_to_path(str(self.ca))
+        self.server = self._issue("server", "kube-apiserver", "test", "127.0.0.1", "localhost")
+        self.signing_key = folder / "service-account.pem"
+        key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        pem = key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
+        )
+        self.signing_key.write_bytes(pem)
+
+    def client(self, name: str, group: str) -> Path:
+        """Certificate and key of a Kubernetes user, in one file."""
+        return self._issue(name.replace(":", "-"), name, group, "client")
+
+    def kubeconfig(self, certificate: Path, server: str) -> Path:
+        """A kubeconfig for a client."""
+        user = {"client-certificate": str(certificate), "client-key": str(certificate)}
+        content = {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": [{"name": "test", "cluster": {"server": server, "certificate-authority": str(self.ca)}}],
+            "users": [{"name": "user", "user": user}],
+            "contexts": [{"name": "test", "context": {"cluster": "test", "user": "user"}}],
+            "current-context": "test",
+        }
+        path = certificate.with_suffix(".kubeconfig")
+        path.write_text(json.dumps(content))
+        return path
+
+    def _issue(self, file: str, name: str, group: str, *identities: str) -> Path:
+        leaf = self._authority.issue_cert(
+            *identities, common_name=name, organization_name=group, key_type=trustme.KeyType.RSA
+        )
+        path = self._folder / f"{file}.pem"
+        leaf.private_key_and_cert_chain_pem.write_to_path(str(path))
+        return path
