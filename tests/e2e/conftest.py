@@ -26,6 +26,7 @@ _HERE = Path(__file__).parent
 def pytest_configure(config: pytest.Config) -> None:
     """Make the marker known wherever these tests are collected."""
     config.addinivalue_line("markers", "e2e: a real kubelet pulls; needs tests.e2e.build run once, root, and runc")
+    config.addinivalue_line("markers", "cluster: those with a control plane; needs tests.e2e.build --cluster run once")
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -33,8 +34,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Mark all tests of this folder, and leave them out where nobody asked for them."""
     ours = [item for item in items if item.path.is_relative_to(_HERE)]
     for item in ours:
-        item.add_marker(pytest.mark.e2e)
-    if "e2e" not in config.option.markexpr:
+        if item.get_closest_marker("cluster") is None:
+            item.add_marker(pytest.mark.e2e)
+    if not {"e2e", "cluster"} & set(config.option.markexpr.split()):
         items[:] = [item for item in items if item not in ours]
         config.hook.pytest_deselected(items=ours)
 
