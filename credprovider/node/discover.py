@@ -23,8 +23,8 @@ UNIT = "kubelet.service"
 CONFIG_FLAG = "--image-credential-provider-config"
 BIN_DIR_FLAG = "--image-credential-provider-bin-dir"
 
-#: Code of a `Refusal` that may pass by itself.
-KUBELET_DOWN = "node-kubelet-down"
+#: Codes of refusals that may pass by themselves: between two starts there is no process, or one that is not yet it.
+KUBELET_DOWN, NO_KUBELET = "node-kubelet-down", "node-no-kubelet"
 
 #: AKS's unit reads this one; it is a systemd EnvironmentFile and no shell file.
 _FLAGS_FILE = "/etc/default/kubelet"
@@ -75,7 +75,7 @@ def discover(host: Host, flags: Sequence[str] = ()) -> Kubelet:
     argv = _zero_separated(host, pid, "cmdline")
     if not argv or os.path.basename(argv[0]) != "kubelet":
         raise Refusal(
-            "node-no-kubelet",
+            NO_KUBELET,
             f"the main process of {UNIT} is no kubelet",
             "run this on a node whose kubelet is a systemd service, as AKS's is",
         )
@@ -108,7 +108,7 @@ def main_pid(host: Host) -> int:
         )
     found = dict(line.split("=", 1) for line in out.splitlines() if "=" in line)
     if found.get("LoadState") != "loaded":
-        raise Refusal("node-no-kubelet", f"there is no {UNIT} here", "run this on a Kubernetes node")
+        raise Refusal("node-no-service", f"there is no {UNIT} here", "run this on a Kubernetes node")
     pid = found.get("MainPID", "0")
     if not pid.isdigit() or pid == "0":
         raise Refusal(

@@ -16,6 +16,7 @@ from credprovider.node.entry import make_entry
 from credprovider.node.judge import check_current, check_wanted, others_in_folder
 from credprovider.node.loaded import is_loaded, note_loaded
 from credprovider.node.places import staged
+from credprovider.node.rations import keep_to_budget, refuse_rejected
 from credprovider.node.refusal import ChangedMeanwhileError, Refusal
 from credprovider.node.selftest import self_test
 from credprovider.node.steps import carry_out, disk_refusal, resume
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
     from credprovider.node.bundle import Bundle
     from credprovider.node.entry import Entry
-    from credprovider.node.memory import Memory, Record
+    from credprovider.node.memory import Record
     from credprovider.node.site import Site
     from credprovider.node.wanted import Wanted
 
@@ -180,35 +181,6 @@ def _settings(site: Site, wanted: Wanted) -> dict[str, bytes]:
     """Path and content; config.json last, as it names the other."""
     names = sorted(wanted.files, key=lambda name: (name == "config.json", name))
     return {f"{site.places.settings}/{name}": wanted.files[name] for name in names}
-
-
-def refuse_rejected(record: Record, key: str, *, retry: bool) -> None:
-    """What was rolled back is not tried again by itself.
-
-    Raises:
-        Refusal: ``node-rejected``.
-    """
-    if record.rejected.get("key") == key and not retry:
-        raise Refusal(
-            "node-rejected",
-            f"this combination of bundle, entry and kubelet version was rolled back: {record.rejected['reason']}",
-            "change one of them, or use --retry-rejected",
-        )
-
-
-def keep_to_budget(site: Site, memory: Memory, key: str) -> None:
-    """Restarts that nobody ordered are rationed.
-
-    Raises:
-        Refusal: ``node-restart-budget``.
-    """
-    wait = memory.wait_for_budget(key, site.host.clock.wall())
-    if wait > 0:
-        raise Refusal(
-            "node-restart-budget",
-            f"the kubelet was restarted often enough; the next time is in {wait:.0f} s",
-            "wait, or run `node install` by hand, which is not rationed",
-        )
 
 
 def _change(site: Site, goal: Goal, plan: _Plan, record: Record) -> Change:

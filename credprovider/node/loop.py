@@ -142,7 +142,7 @@ class Loop:
         now = self._situation
         try:
             site = self._find()
-            outcome = self._act(site)
+            self._teller.changed(self._options.mode, self._act(site))
             if self._options.mode == "install":
                 self._prove(site)
         except ProviderError as error:
@@ -153,7 +153,7 @@ class Loop:
             self._retry = False
             now.reconciled = self._host.clock.wall()
         now.ready, now.code, now.reason = True, "", ""
-        self._teller.done(self._options.mode, outcome)
+        self._teller.good(self._options.mode)
         return True
 
     def _refused(self, error: ProviderError) -> bool:

@@ -28,8 +28,14 @@ def _metrics(now: Situation) -> Iterator[tuple[str, str, str, dict[str, str], fl
     of = {"provider": now.provider}
     build = {**of, "version": now.version, "bundle": now.bundle}
     yield "installed_info", "gauge", "Version and bundle that the node has.", build, bool(now.version)
-    entry = {**of, "entry": now.entry}
-    yield "loaded_info", "gauge", "1 if the running kubelet has loaded this entry.", entry, now.loaded
+    entry = {**build, "entry": now.entry}
+    yield (
+        "loaded_info",
+        "gauge",
+        "1 if the running kubelet has loaded this entry, and so executes this bundle.",
+        entry,
+        now.loaded,
+    )
     yield "ready", "gauge", "1 if the node is as it should be, and verified.", {**of, "mode": now.mode}, now.ready
     if now.code:
         yield "refused", "gauge", "Why the node is not ready.", {**of, "code": now.code}, 1

@@ -124,9 +124,11 @@ def judge_rescue(site: Site, change: Change) -> None:
     record = memory.of(change.provider)
     record.rollbacks += 1
     restarts = evidence.get("NRestarts", "0")
-    if evidence.get("SubState") == "auto-restart" or (restarts.isdigit() and int(restarts) >= _CRASHES):
+    has_restarted = change.process is None or evidence.get("MainPID") != str(change.process[0])
+    keeps_exiting = evidence.get("SubState") == "auto-restart" or (restarts.isdigit() and int(restarts) >= _CRASHES)
+    if has_restarted and keeps_exiting:
         memory.reject(
-            change.provider, change.key, "the kubelet did not stay up with it; the rescue put the old config back"
+            change.provider, change.key, "the kubelet did not stay up, and the rescue put the old config back"
         )
     else:
         memory.note_interruption(change.provider, change.key)

@@ -8,7 +8,7 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from credprovider.node.discover import KUBELET_DOWN, discover
+from credprovider.node.discover import KUBELET_DOWN, NO_KUBELET, discover
 from credprovider.node.memory import Memory
 from credprovider.node.places import places_of, provider_name
 from credprovider.node.probes import Probes
@@ -140,8 +140,8 @@ def find_site(
         try:
             kubelet = discover(host, flags)
         except Refusal as refusal:
-            # Between two starts there is no process, and what an earlier run left half done must not wait for one.
-            if refusal.code != KUBELET_DOWN or host.clock.boottime() > until:
+            # What an earlier run left half done must not wait for a kubelet that stays up.
+            if refusal.code not in (KUBELET_DOWN, NO_KUBELET) or host.clock.boottime() > until:
                 raise
             host.clock.sleep(0.5)
         else:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from credprovider.node.install import Outcome
 
 _AGAIN = 3600.0
-_REFUSAL, _OUTAGE = "refusal", "outage"
+_REFUSAL, _OUTAGE, _WARNING = "refusal", "outage", "warning"
 _PAST = {"install": "installed", "uninstall": "removed"}
 
 
@@ -60,12 +60,12 @@ class Teller:
         if self._told.pop(_OUTAGE, None) is not None:
             self.say("the exchange works again")
 
-    def done(self, action: str, outcome: Outcome) -> None:
-        """A round is good; only a change, or the end of a trouble, is news."""
-        if action == "install":
-            keep_outcome(self._host, self._instance, action)
-        had_trouble = self._told.pop(_REFUSAL, None) is not None
-        if not outcome.changed and not outcome.restarted and not had_trouble:
+    def changed(self, action: str, outcome: Outcome) -> None:
+        """A round has changed the node; whether it is as it should be is another question."""
+        for warning in outcome.warnings:
+            if self._is_news(_WARNING, warning):
+                self.say(f"warning: {warning}")
+        if not outcome.changed and not outcome.restarted:
             return
         kind = "DriftRepaired" if outcome.repaired else _PAST[action].capitalize()
         details = [
@@ -75,9 +75,15 @@ class Teller:
         ]
         text = " ".join(detail for detail in details if detail) + ("; kubelet restarted" if outcome.restarted else "")
         self.say(f"{_PAST[action]}: {text}")
-        for warning in outcome.warnings:
-            self.say(f"warning: {warning}")
         self._event(kind, text, warning=False)
+
+    def good(self, action: str) -> None:
+        """The node is as it should be; news if it was not."""
+        if action == "install":
+            keep_outcome(self._host, self._instance, action)
+        if self._told.pop(_REFUSAL, None) is not None:
+            self.say("all is well again")
+            self._event("Recovered", "all is well again", warning=False)
 
     def _is_news(self, kind: str, code: str) -> bool:
         now = self._host.clock.boottime()

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 from credprovider.node import bundle as bundles
 from credprovider.node.change import Change, Target, stage_file
 from credprovider.node.edit import without_entry
-from credprovider.node.install import Outcome, refuse_rejected
+from credprovider.node.install import Outcome
 from credprovider.node.judge import check_current, check_wanted, others_in_folder
 from credprovider.node.loaded import is_loaded
 from credprovider.node.places import staged
+from credprovider.node.rations import refuse_rejected
 from credprovider.node.refusal import ChangedMeanwhileError, Refusal
 from credprovider.node.steps import carry_out, disk_refusal, resume
 from credprovider.node.view import identity_of

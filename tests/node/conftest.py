@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.node.fake_node import FakeNode
+from tests.node.trees import make_tree
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -21,3 +24,11 @@ def tmp_path() -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix="node-", dir=parent))
     yield folder
     shutil.rmtree(folder)
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> FakeNode:
+    """A node that has run for a minute."""
+    found = FakeNode(make_tree(tmp_path))
+    found.live(60)
+    return found

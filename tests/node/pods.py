@@ -9,7 +9,8 @@ from credprovider.node.loop import Loop, Options
 from credprovider.node.metrics import metrics_text
 from credprovider.node.situation import Situation
 from credprovider.node.teller import Teller
-from tests.node.fake_node import FakeNode, FakeProbes
+from tests.node.fake_host import FakeProbes
+from tests.node.fake_node import FakeNode
 from tests.node.trees import PROGRAM
 
 if TYPE_CHECKING:

@@ -40,13 +40,6 @@ if TYPE_CHECKING:
 MIB = 1 << 20
 
 
-@pytest.fixture
-def node(tmp_path: Path) -> FakeNode:
-    found = FakeNode(make_tree(tmp_path))
-    found.live(60)
-    return found
-
-
 def _argv(change: Callable[[bytes], bytes]) -> Callable[[FakeNode], None]:
     def spoil(node: FakeNode) -> None:
         node.argv = change(node.argv)

@@ -23,7 +23,8 @@ from credprovider.node.install import Goal, install
 from credprovider.node.layout import read_layout
 from credprovider.node.site import find_site
 from credprovider.node.uninstall import uninstall
-from tests.node.fake_node import Crash, FakeNode, FakeProbes, anything, undisturbed
+from tests.node.fake_host import Crash, FakeProbes, undisturbed
+from tests.node.fake_node import FakeNode, anything
 from tests.node.trees import CONFIG, HOME, PROGRAM, Picture, make_goal, make_tree, picture
 
 if TYPE_CHECKING:

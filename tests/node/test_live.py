@@ -3,35 +3,27 @@
 from __future__ import annotations
 
 import dataclasses
-import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from credprovider.errors import ProviderError
 from credprovider.node.commands import Ran
 from credprovider.node.discover import flag_value
-from credprovider.node.install import Goal, Outcome, install
-from credprovider.node.probes import Readiness
+from credprovider.node.install import Goal
 from credprovider.node.refusal import Refusal
-from credprovider.node.site import Site, find_site
 from credprovider.node.uninstall import uninstall
-from tests.node.fake_node import Crash, FakeNode, FakeProbes, anything, nothing, undisturbed
+from tests.node.fake_node import FakeNode, nothing
 from tests.node.trees import (
     BIN_DIR,
-    CONFIG,
     HOME,
-    LINK,
     PODS,
     PROGRAM,
     SETTINGS,
-    VARIANTS,
-    Picture,
     make_bundle,
     make_goal,
     make_settings,
     make_tree,
-    picture,
     seal,
 )
 
@@ -39,33 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-#: What the machine itself changes, and what the installer is meant to remember.
-PASSING = ("/proc", "/run", f"{HOME}/state.json", "/etc/systemd/system/multi-user.target.wants")
-
-
-@pytest.fixture
-def node(tmp_path: Path) -> FakeNode:
-    found = FakeNode(make_tree(tmp_path))
-    found.live(60)
-    return found
-
-
-def site_of(node: FakeNode, instance: str | None = None) -> Site:
-    return find_site(node.host(), instance, probes=lambda _: FakeProbes(node))
-
-
-def run(node: FakeNode, goal: Goal, instance: str | None = None) -> Outcome:
-    return install(site_of(node, instance), goal)
-
-
-def shot(node: FakeNode) -> Picture:
-    return picture(node.tree, without=PASSING)
-
-
-def record(node: FakeNode, provider: str = PROGRAM) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((node.tree / HOME[1:] / "state.json").read_bytes())["providers"][provider]
-    return found
-
+from tests.node.acts import installer_dies_at, record, run, shot, site_of
 
 # --- refusals ---------------------------------------------------------------------------------------------------------
 
@@ -290,217 +256,6 @@ def test_an_order_is_not_rationed(node: FakeNode, tmp_path: Path) -> None:
         node.rewrite(original)
         node.order_restart()
         node.live(5)
-
-
-# --- verification and rollback ----------------------------------------------------------------------------------------
-
-
-def without_us(content: bytes) -> bool:
-    return PROGRAM.encode() not in content
-
-
-def test_a_kubelet_that_exits_gets_its_config_back_within_seconds(node: FakeNode, tmp_path: Path) -> None:
-    before = shot(node)
-    node.likes = without_us
-    goal = make_goal(tmp_path)
-    began = node.now
-    with pytest.raises(Refusal) as refusal:
-        run(node, goal)
-    assert refusal.value.code == "node-rolled-back"
-    assert "Failed to register CRI auth plugins" in refusal.value.line()
-    assert "everything is as it was before" in refusal.value.cause
-    good = next(index for index, (content, fine) in enumerate(node.starts[1:]) if fine)
-    assert good <= 4
-    assert node.now - began < 120
-    assert node.pid
-    assert node.loaded == node.config
-    assert shot(node) | {HOME: before.get(HOME)} == before | {HOME: before.get(HOME)}
-    assert node.timer is None
-
-
-def test_a_rejected_combination_is_left_alone_until_something_changes(node: FakeNode, tmp_path: Path) -> None:
-    goal = make_goal(tmp_path)
-    node.likes = without_us
-    with pytest.raises(Refusal, match="node-rolled-back"):
-        run(node, goal)
-    pid = node.pid
-    node.likes = anything
-    with pytest.raises(Refusal, match="node-rejected"):
-        run(node, goal)
-    assert node.pid == pid
-    assert run(node, dataclasses.replace(goal, retry_rejected=True)).restarted
-    assert run(node, goal).changed == ()
-
-
-@pytest.mark.parametrize("change", ["bundle", "entry", "kubelet"])
-def test_a_change_of_bundle_entry_or_kubelet_ends_a_rejection(node: FakeNode, tmp_path: Path, change: str) -> None:
-    goal = make_goal(tmp_path)
-    node.likes = without_us
-    with pytest.raises(Refusal, match="node-rolled-back"):
-        run(node, goal)
-    node.likes = anything
-    if change == "bundle":
-        goal = dataclasses.replace(goal, bundle=make_bundle(tmp_path, "1.0.1"))
-    elif change == "entry":
-        goal = dataclasses.replace(goal, settings_folder=make_settings(tmp_path, "x", registries=["gcr.io"]))
-    else:
-        node.version = "1.35"
-    assert run(node, goal).restarted
-
-
-def test_a_rollback_of_an_upgrade_restores_bundle_settings_and_entry_together(node: FakeNode, tmp_path: Path) -> None:
-    run(node, make_goal(tmp_path))
-    before = shot(node)
-    node.likes = lambda content: b"gcr.io" not in content
-    with pytest.raises(Refusal, match="node-rolled-back"):
-        run(node, make_goal(tmp_path, version="2.0.0", registries=["gcr.io"]))
-    assert shot(node) == before
-    assert node.loaded == node.config
-    assert record(node)["version"] == "1.0.0"
-    assert record(node)["rollbacks"] == 1
-
-
-def test_a_passing_failure_of_the_first_start_is_forgiven(node: FakeNode, tmp_path: Path) -> None:
-    tries = iter([False, True])
-    goal = make_goal(tmp_path)
-    node.likes = lambda _: next(tries)
-    assert run(node, goal).restarted
-    assert node.pid
-
-
-def test_a_node_that_was_ready_has_to_be_ready_again(node: FakeNode, tmp_path: Path) -> None:
-    node.readiness = Readiness(ready=True, heartbeat=node.now - 100)
-    goal = make_goal(tmp_path)
-    before = node.config
-    with pytest.raises(Refusal) as refusal:
-        run(node, goal)
-    assert "the Node was Ready" in refusal.value.cause
-    assert node.config == before
-
-
-def test_a_fresh_node_need_not_be_ready(node: FakeNode, tmp_path: Path) -> None:
-    node.readiness = Readiness(ready=False, heartbeat=node.now)
-    assert run(node, make_goal(tmp_path)).restarted
-
-
-def test_another_config_than_ours_in_the_kubelet_is_no_success(node: FakeNode, tmp_path: Path) -> None:
-    node.tells_hash = True
-    goal = make_goal(tmp_path)
-    assert run(node, goal).restarted
-    assert node.loaded == node.config
-
-
-# --- the rescue -------------------------------------------------------------------------------------------------------
-
-
-def installer_dies_at(node: FakeNode, goal: Goal, name: str) -> None:
-    """Kill it right before the operation whose name begins so."""
-
-    def before(_: int, step: str, path: str) -> None:
-        if f"{step} {path}".startswith(name):
-            raise Crash
-
-    node.steps.before = before
-    with pytest.raises(Crash):
-        run(node, goal)
-    node.steps.before = undisturbed
-
-
-@pytest.mark.parametrize("moment", ["systemctl restart", "sleep"])
-def test_when_the_installer_dies_the_timer_puts_a_bad_config_back(node: FakeNode, tmp_path: Path, moment: str) -> None:
-    before = shot(node)
-    node.likes = without_us
-    installer_dies_at(node, make_goal(tmp_path), moment)
-    assert node.config != before[CONFIG][4]
-    began = node.now
-    node.live(95)
-    assert node.config == before[CONFIG][4]
-    assert node.now - began < 120
-    assert node.pid
-    assert LINK not in shot(node)
-    assert SETTINGS + "/config.json" not in shot(node)
-    with pytest.raises(Refusal, match=r"node-rejected" if moment == "sleep" else r"node-rolled-back"):
-        run(node, make_goal(tmp_path / "again"))
-    assert node.config == before[CONFIG][4]
-
-
-def test_when_the_node_restarts_before_verification_the_old_config_is_back(node: FakeNode, tmp_path: Path) -> None:
-    original = node.config
-    goal = make_goal(tmp_path)
-    installer_dies_at(node, goal, "sleep")
-    assert node.config != original
-    node.boot()
-    assert node.config == original
-    assert node.starts[-1] == (original, True)
-    assert run(node, goal).restarted
-    assert record(node)["rollbacks"] == 1
-
-
-def test_the_rescue_leaves_a_config_alone_that_somebody_changed(node: FakeNode, tmp_path: Path) -> None:
-    goal = make_goal(tmp_path)
-    installer_dies_at(node, goal, "sleep")
-    edited = node.config.replace(b'"*.azurecr.io"', b'"*.azurecr.example"')
-    node.rewrite(edited)
-    node.live(100)
-    assert node.config == edited
-    assert node.would_start()
-    run(node, goal)
-    assert node.config == edited
-    assert node.would_start()
-
-
-def test_a_run_that_was_cut_short_is_finished_by_the_next(node: FakeNode, tmp_path: Path) -> None:
-    goal = make_goal(tmp_path)
-    pid = node.pid
-    installer_dies_at(node, goal, "sleep")
-    node.live(30)
-    run(node, goal)
-    assert node.pid == pid + 1
-    assert node.timer is None
-    assert record(node)["version"] == "1.0.0"
-
-
-def test_three_attempts_cut_short_count_as_a_rejection(node: FakeNode, tmp_path: Path) -> None:
-    goal = make_goal(tmp_path)
-    for _ in range(3):
-        installer_dies_at(node, goal, "sleep")
-        node.boot()
-        node.live(60)
-    with pytest.raises(Refusal, match="node-rejected"):
-        run(node, goal)
-
-
-# --- uninstall --------------------------------------------------------------------------------------------------------
-
-
-def test_uninstall_restarts_once_and_leaves_nothing(node: FakeNode, tmp_path: Path) -> None:
-    before = shot(node)
-    run(node, make_goal(tmp_path))
-    pid = node.pid
-    outcome = uninstall(site_of(node))
-    assert outcome.restarted
-    assert node.pid == pid + 1
-    assert shot(node) == before
-    assert not (node.tree / HOME[1:]).exists()
-    assert not uninstall(site_of(node)).restarted
-    assert node.pid == pid + 1
-
-
-def test_uninstall_keeps_what_others_did_since(node: FakeNode, tmp_path: Path) -> None:
-    run(node, make_goal(tmp_path))
-    node.rewrite(node.config.replace(b'"*.azurecr.io"', b'"*.azurecr.example"'))
-    uninstall(site_of(node))
-    assert node.config == VARIANTS[4].read_bytes().replace(b'"*.azurecr.io"', b'"*.azurecr.example"')
-
-
-def test_an_uninstall_that_the_kubelet_does_not_survive_is_rolled_back(node: FakeNode, tmp_path: Path) -> None:
-    run(node, make_goal(tmp_path))
-    before = shot(node)
-    node.likes = lambda content: not without_us(content)
-    with pytest.raises(Refusal, match="node-rolled-back"):
-        uninstall(site_of(node))
-    assert shot(node) == before
-    assert node.pid
 
 
 @pytest.mark.parametrize(

@@ -43,13 +43,6 @@ REFUSED = Ran(
 
 
 @pytest.fixture
-def node(tmp_path: Path) -> FakeNode:
-    found = FakeNode(make_tree(tmp_path))
-    found.live(60)
-    return found
-
-
-@pytest.fixture
 def pod(tmp_path: Path, node: FakeNode) -> Pod:
     return Pod(node, make_bundle(tmp_path), settings_folder=make_settings(tmp_path))
 
@@ -168,7 +161,10 @@ def test_a_missing_config_map_is_a_refusal_and_its_coming_ends_it(tmp_path: Path
     make_settings(tmp_path, "later")
     pod.tick(2)
     assert pod.situation.ready
-    assert "installed" in pod.log[-1]
+    assert [line.partition(": ")[2] for line in pod.log[1:]] == [
+        f"installed: {PROGRAM} 1.0.0 changed bundle, settings, config; kubelet restarted\n",
+        "all is well again\n",
+    ]
 
 
 def test_a_rejected_combination_costs_one_try_only(pod: Pod, node: FakeNode) -> None:
