@@ -5,155 +5,30 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from tests.kubelet.config_words import (
+    AFTER,
+    BEFORE,
+    CONFIG_VERSIONS,
+    GATE,
+    KEYS,
+    ODD_KEYS,
+    ODD_PATTERNS,
+    OTHER_KINDS,
+    OTHER_NAMES,
+    OTHER_PROVIDER_VERSIONS,
+    OTHER_VERSIONS,
+    PATTERNS,
+    PLUGINS,
+    PROVIDER_VERSIONS,
+)
 from tests.kubelet.damage import damaged
 from tests.kubelet.durations import duration
 from tests.kubelet.json_texts import value
-from tests.kubelet.real import V1, ConfigCase
+from tests.kubelet.real import ConfigCase
 from tests.kubelet.yaml_texts import RAW, Item, Mapping, Raw, Sequence, yaml_of
 
 if TYPE_CHECKING:
     from tests.kubelet.choices import Choices
-
-GATE = "KubeletServiceAccountTokenForCredentialProviders"
-#: Names that a file can have; all of them lie in the bin dir.
-PLUGINS = (
-    "azure-gar-credential-provider",
-    "acr-credential-provider",
-    "p",
-    "a.b",
-    "UPPER",
-    ".hidden",
-    "ä",
-    "a\\b",
-    "-x",
-    "5",
-    "true",
-    "...",
-)
-_OTHER_NAMES = (".", "..", "a/b", "/a", "a b", " ", "a\tb", "a ")
-_CONFIG_VERSIONS = ("kubelet.config.k8s.io/v1", "kubelet.config.k8s.io/v1beta1", "kubelet.config.k8s.io/v1alpha1")
-_OTHER_VERSIONS = (
-    "v1",
-    "",
-    "kubelet.config.k8s.io/v2",
-    V1,
-    "a/b/c",
-    "kubelet.config.k8s.io",
-    "/v1",
-    "kubelet.config.k8s.io/__internal",
-)
-_OTHER_KINDS = (
-    "CredentialProvider",
-    "credentialproviderconfig",
-    "",
-    "KubeletConfiguration",
-    "List",
-    "CredentialProviderResponse",
-)
-_PROVIDER_VERSIONS = (V1, V1 + "beta1", V1 + "alpha1")
-_OTHER_PROVIDER_VERSIONS = ("", "v1", "kubelet.config.k8s.io/v1", V1 + " ", V1 + "beta2", V1.upper())
-_PATTERNS = (
-    "*-docker.pkg.dev",
-    "*.pkg.dev",
-    "gcr.io",
-    "us-docker.pkg.dev/p/",
-    "*",
-    "us-docker.pkg.dev:443",
-    "*.azurecr.io",
-)
-_ODD_PATTERNS = (
-    *(
-        "",
-        "us-docker.pkg.dev:*",
-        "us docker.pkg.dev",
-        "https://us-docker.pkg.dev",
-        "us-docker.pkg.dev/*",
-        "[::1]",
-        "[::1",
-        "[a-z]*.dev",
-    ),
-    *(
-        "a:b",
-        "a:1:2",
-        "a:",
-        ":1",
-        "::1",
-        "[::1]:80",
-        "[::1]80",
-        "[fe80::1%25eth0]",
-        "[::1%]",
-        "a%20b",
-        "%41",
-        "%zz",
-        "a%",
-        "a/%zz",
-        "a/%41",
-    ),
-    *(
-        "u@a",
-        "u:p@a",
-        "u@@a",
-        "@a",
-        "a?b",
-        "a#b",
-        "a#%zz",
-        "a\\b",
-        "a|b",
-        "a<b>",
-        'a"b',
-        "a^b",
-        "a`b",
-        "a{b}",
-        "a\tb",
-        "a\x7fb",
-        "ä.de",
-        "a;b",
-        "a,b",
-    ),
-    *(
-        "a//b",
-        "/a",
-        "//a",
-        "a/../b",
-        "a b/c",
-        "a/b c",
-        "a/b\tc",
-        "*:443",
-        "a:\uff10",
-        "a:99999",
-        "a:-1",
-        "a\u00a0b",
-        "a'b",
-        "a!b",
-        "a$b",
-        "a&b",
-        "a(b)",
-        "a=b",
-        "a~b",
-        "u u@a",
-        "u%zz@a",
-    ),
-)
-_KEYS = ("azure.workload.identity/client-id", "example.com/a", "plain", "UPPER/Case", "a.b/c_d.e")
-_ODD_KEYS = (
-    "",
-    "/a",
-    "a/",
-    "a/b/c",
-    "-a/b",
-    "a-/b",
-    "A_B/c",
-    "a/-b",
-    "a/b-",
-    "x" * 64,
-    "a/" + "x" * 63,
-    "a b",
-    "ä",
-    "a..b/c",
-    "y" * 254 + "/a",
-    "a/\u0130",
-    "\u212a/a",
-)
 
 
 def generated_config(choices: Choices) -> ConfigCase:
@@ -164,78 +39,20 @@ def generated_config(choices: Choices) -> ConfigCase:
     if choices.seldom(4):
         text = _as_json(choices, document)
     else:
-        text = choices.pick(_BEFORE) if choices.seldom(30) else ""
+        text = choices.pick(BEFORE) if choices.seldom(30) else ""
         text += yaml_of(choices, document)
-        text += choices.pick(_AFTER) if choices.seldom(25) else ""
+        text += choices.pick(AFTER) if choices.seldom(25) else ""
     data = _encoded(choices, text)
     if choices.seldom(12):
         data = damaged(choices, data)
     return ConfigCase(data, PLUGINS, {GATE: not choices.seldom(20)})
 
 
-_BEFORE = (
-    *(
-        "---\n",
-        "# comment\n",
-        "\n\n",
-        "%YAML 1.1\n---\n",
-        "%YAML 1.2\n---\n",
-        "%TAG ! tag:x,2000:\n---\n",
-        "%FOO bar\n---\n",
-        "%YAML 1.1\n",
-    ),
-    *(
-        "\ufeff",
-        "--- # c\n",
-        "---\n---\n",
-        "...\n",
-        "--- ",
-        "---\t\n",
-        " ",
-        "\t",
-        "{}\n---\n",
-        "x: &a 1\n",
-        "<<: {kind: x}\n",
-        "\x00",
-        "- a\n",
-    ),
-)
-_AFTER = (
-    *(
-        "---\n",
-        "...\n",
-        "---\ngarbage: [\n",
-        "...\ngarbage\n",
-        "# end",
-        "\n\n",
-        "---\nkind: x\n",
-        "extra: 1\n",
-        "\x00",
-        "}\n",
-        "\t\n",
-        "  x: 1\n",
-    ),
-    *(
-        "kind: CredentialProviderConfig\n",
-        "<<: *x\n",
-        "? a\n",
-        "%YAML 1.1\n",
-        "--- {}\n",
-        "'",
-        "\ufeff",
-        "- x\n",
-        "*x\n",
-        "... # c\n",
-        "---",
-    ),
-)
-
-
 def _document(choices: Choices) -> Mapping:
     document = Mapping()
-    version = choices.pick(_OTHER_VERSIONS) if choices.seldom(40) else _CONFIG_VERSIONS[max(0, choices.below(24) - 21)]
+    version = choices.pick(OTHER_VERSIONS) if choices.seldom(40) else CONFIG_VERSIONS[max(0, choices.below(24) - 21)]
     document.set("apiVersion", version)
-    document.set("kind", choices.pick(_OTHER_KINDS) if choices.seldom(40) else "CredentialProviderConfig")
+    document.set("kind", choices.pick(OTHER_KINDS) if choices.seldom(40) else "CredentialProviderConfig")
     names = choices.shuffled(PLUGINS)
     document.set("providers", Sequence([_provider(choices, names.pop(0)) for _ in range(1 + choices.below(3))]))
     if choices.seldom(30):
@@ -248,16 +65,16 @@ def _document(choices: Choices) -> Mapping:
 
 def _provider(choices: Choices, name: str) -> Mapping:
     provider = Mapping()
-    names = _OTHER_NAMES if choices.seldom(2) else PLUGINS[:2]  # the latter may be another provider's
+    names = OTHER_NAMES if choices.seldom(2) else PLUGINS[:2]  # the latter may be another provider's
     provider.set("name", choices.pick(names) if choices.seldom(25) else name)
     patterns = [
-        choices.pick(_ODD_PATTERNS) if choices.seldom(30) else choices.pick(_PATTERNS)
+        choices.pick(ODD_PATTERNS) if choices.seldom(30) else choices.pick(PATTERNS)
         for _ in range(1 + choices.below(3))
     ]
     provider.set("matchImages", Sequence([*patterns]))
     provider.set("defaultCacheDuration", _duration(choices))
     other = choices.seldom(40)
-    version = choices.pick(_OTHER_PROVIDER_VERSIONS) if other else _PROVIDER_VERSIONS[choices.below(24) // 22]
+    version = choices.pick(OTHER_PROVIDER_VERSIONS) if other else PROVIDER_VERSIONS[choices.below(24) // 22]
     provider.set("apiVersion", version)
     if choices.seldom(3):
         provider.set(
@@ -291,7 +108,7 @@ def _token_attributes(choices: Choices) -> Item:
         else choices.pick(("Token", "ServiceAccount")),
     )
     attributes.set("requireServiceAccount", Raw(choices.pick(("true", "true", "false"))))
-    keys = choices.shuffled(_KEYS)
+    keys = choices.shuffled(KEYS)
     for name in ("requiredServiceAccountAnnotationKeys", "optionalServiceAccountAnnotationKeys"):
         if choices.seldom(2):
             attributes.set(name, Sequence([_key(choices, keys) for _ in range(choices.below(3))]))
@@ -300,8 +117,8 @@ def _token_attributes(choices: Choices) -> Item:
 
 def _key(choices: Choices, fresh: list[str]) -> str:
     if choices.seldom(6):
-        return choices.pick(_ODD_KEYS)
-    return choices.pick(_KEYS) if choices.seldom(6) else fresh.pop(0)
+        return choices.pick(ODD_KEYS)
+    return choices.pick(KEYS) if choices.seldom(6) else fresh.pop(0)
 
 
 def _collections(item: Item) -> list[Mapping | Sequence]:

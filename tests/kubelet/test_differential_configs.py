@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from credprovider.kubelet.config import lint_text
 from credprovider.kubelet.versions import parse_version
 from tests.kubelet.choices import Choices, shrink
-from tests.kubelet.generated_configs import GATE, generated_config, providers_of
+from tests.kubelet.config_words import GATE
+from tests.kubelet.generated_configs import generated_config, providers_of
 from tests.kubelet.real import ConfigCase, Real
 
 if TYPE_CHECKING:
