@@ -6,8 +6,8 @@ import http.client
 import ssl
 from typing import NamedTuple
 
-#: Seconds for one question; an answer that takes longer is none.
-TIMEOUT = 5.0
+#: Seconds for one question; an answer that takes longer is none. Four are asked between two looks at the kubelet.
+TIMEOUT = 3.0
 
 #: A kubelet's metrics are a few MiB.
 _BODY_LIMIT = 16 << 20

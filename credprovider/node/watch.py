@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 #: Seconds that one process must stay; a kubelet that refuses its config is gone within two.
 STABLE = 20.0
 
-#: Seconds from the order to restart until it must have gone well; the rescue acts after 90 from a little earlier.
-DEADLINE = 70.0
+#: Seconds from the order to restart until it must have gone well; the rescue acts after 90 from a little earlier, and
+#: the last questions may take their time.
+DEADLINE = 65.0
 
 #: As often systemd may start it again after the order: something passing, such as a held iptables lock, costs one.
 _CRASHES = 3
