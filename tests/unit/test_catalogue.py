@@ -249,6 +249,22 @@ _WAYS: dict[str, dict[str, Any]] = {
     },
     "kubelet-plugin-not-called": {"hop": "kubelet", "body": b"failed to fetch anonymous token: 403 Forbidden"},
     "service-account-token-missing": {"hop": "request", "failure": "no-service-account-token"},
+    "kubelet-config-invalid": {"hop": "kubelet", "failure": "config-invalid"},
+    "kubelet-entry-missing": {"hop": "kubelet", "failure": "not-listed"},
+    "kubelet-match-images": {"hop": "kubelet", "failure": "not-matched"},
+    "kubelet-entry-audience": {"hop": "kubelet", "failure": "entry-audience"},
+    "kubelet-config-not-loaded": {"hop": "kubelet", "failure": "not-loaded"},
+    "kubelet-executable-missing": {"hop": "kubelet", "failure": "no-executable"},
+    "clock-wrong": {"hop": "clock", "failure": "clock"},
+    "image-not-ours": {"hop": "image", "failure": "not-ours"},
+    "image-foreign": {"hop": "image", "failure": "foreign"},
+    "plugin-crashed": {"hop": "plugin", "failure": "crash"},
+    "plugin-answer-refused": {"hop": "plugin", "failure": "answer"},
+    "service-account-token-not-given": {"hop": "service-account", "failure": "not-given"},
+    "token-file-missing": {"hop": "token-file", "failure": "token-file-missing"},
+    "token-file-expired": {"hop": "token-file", "failure": "token-file-expired"},
+    "registry-no-challenge": {"hop": "registry", "failure": "no-challenge"},
+    "registry-realm-foreign": {"hop": "registry", "failure": "foreign-realm"},
     "network-dns": {"hop": "sts", "failure": "dns"},
     "network-refused": {"hop": "sts", "failure": "refused"},
     "network-reset": {"hop": "sts", "failure": "reset"},
@@ -305,7 +321,7 @@ def test_all_forty_one_pairs_are_there_once() -> None:
 def test_data_holds_only_what_the_matcher_knows() -> None:
     codes = [entry.code for entry in entries()]
     assert len(set(codes)) == len(codes)
-    prefixes = r"(imds|entra|sts|iam|registry|kubelet|network|token|service-account|deadline)(-[a-z0-9]+)+"
+    prefixes = r"(imds|entra|sts|iam|registry|kubelet|clock|image|plugin|network|token|service-account|deadline)(-[a-z0-9]+)+"
     assert [code for code in codes if not re.fullmatch(prefixes, code)] == []
     families = {entry.family for entry in entries() if entry.family} | set(_RAW["families"].values())
     assert families <= EXIT_CODES.keys()
