@@ -26,6 +26,7 @@ COMMANDS: Mapping[str, str] = {
     "request": "print the request that the kubelet would send for an image",
     "check-response": "judge a response as strictly as the kubelet",
     "lint": "judge a CredentialProviderConfig by the kubelet's rules",
+    "doctor": "walk every hop, and say what fails and what mends it",
     "node": "install on the node this runs on, keep it there, or take it away",
     "--version": "what is in this build",
 }

@@ -50,8 +50,8 @@ def run(argv: list[str], stdin: BinaryIO, stdout: BinaryIO, stderr: TextIO) -> i
     try:
         version = full_version(options.api_version)
         image = repository(options.image)
-        annotations = dict(_annotation(text) for text in options.service_account_annotation)
-        token = _token(options.service_account_token, stdin) if options.service_account_token else None
+        annotations = dict(read_annotation(text) for text in options.service_account_annotation)
+        token = read_token(options.service_account_token, stdin) if options.service_account_token else None
     except ValueError as error:
         return parser.refuse(str(error))
     if version != V1 and (token or annotations):
@@ -84,15 +84,24 @@ def repository(image: str) -> str:
         raise ValueError(f"IMAGE {image!r} is no image name: {error}") from None
 
 
-def _annotation(text: str) -> tuple[str, str]:
+def read_annotation(text: str) -> tuple[str, str]:
+    """Key and value of ``--service-account-annotation``.
+
+    Raises:
+        ValueError: with a sentence that names the argument.
+    """
     key, equals, value = text.partition("=")
     if not key or not equals:
         raise ValueError(f"--service-account-annotation {text!r} is not of the form K=V")
     return key, value
 
 
-def _token(path: str, stdin: BinaryIO) -> Secret:
-    """The token of a file without the newline that an editor or a shell leaves behind it."""
+def read_token(path: str, stdin: BinaryIO) -> Secret:
+    """The token of ``--service-account-token``, without the newline that an editor or a shell leaves behind it.
+
+    Raises:
+        ValueError: with a sentence that names the argument.
+    """
     try:
         content = stdin.read() if path == "-" else Path(path).read_bytes()
         token = content.decode("ascii").strip()
