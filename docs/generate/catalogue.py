@@ -51,4 +51,9 @@ def _filled(template: str) -> str:
 
 
 def _plain(text: str) -> str:
-    return re.sub(r"([*_<>|\[\]])", r"\\\1", text)
+    return re.sub(r"([*<>|\[\]])", r"\\\1", text)
+
+
+def codes() -> list[str]:
+    """All codes."""
+    return [entry.code for entry in catalogue.entries()]

@@ -115,5 +115,5 @@ def _cell(texts: list[str]) -> str:
 
 def _escaped(text: str) -> str:
     parts = re.split(r"(`[^`]*`)", text)
-    plain = [part if part.startswith("`") else re.sub(r"([*_<>\[\]])", r"\\\1", part) for part in parts]
+    plain = [part if part.startswith("`") else re.sub(r"([*<>\[\]])", r"\\\1", part) for part in parts]
     return "".join(plain).replace("|", "\\|")

@@ -19,7 +19,7 @@ def table(_: str = "") -> str:
     return "\n".join(["| key | type | default | meaning |", "|---|---|---|---|", *rows])
 
 
-def keys() -> list[str]:
+def all_keys() -> list[str]:
     """Every key, dotted; objects are told by their parts."""
     return [row[0] for row in _rows(json.loads(_SCHEMA.read_text()))]
 
