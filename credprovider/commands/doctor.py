@@ -16,7 +16,7 @@ from credprovider.doctor.document import document
 from credprovider.doctor.hops import HOPS
 from credprovider.doctor.onlooker import Onlooker
 from credprovider.doctor.picture import Style, hop_text, title, verdict
-from credprovider.doctor.pod import take_along, way_to_the_node
+from credprovider.doctor.pod import ROOT, take_along, way_to_the_node
 from credprovider.doctor.progress import Progress
 from credprovider.doctor.registry_hops import reference_of
 from credprovider.doctor.result import exit_code
@@ -242,7 +242,7 @@ def _style(environ: Mapping[str, str], *, is_terminal: bool, verbose: bool) -> S
 def _where(case: Case) -> str:
     node = case.node
     if node is None:
-        return "a machine without a kubelet; hops that need one are skipped"
+        return "a machine without a kubelet"
     user = "" if case.world.euid == 0 else ", without root"
     return f"a node with kubelet {node.kubelet.version or 'of unknown version'}{user}"
 
@@ -255,6 +255,8 @@ def _document(case: Case, found: list[Result]) -> dict[str, object]:
 
 def _go_to_the_node(argv: list[str], options: argparse.Namespace, where: Machine) -> None:
     """Become the program that is installed on the node, where this is a pod on one; else return."""
+    if where.host.root != ROOT:
+        return
     seen = Case(where.world, where.host, where.probes, instance=options.instance)
     way = way_to_the_node(seen.node, os.environ)
     if way is None:

@@ -150,10 +150,14 @@ class Case:
 
     @cached_property
     def _node_facts(self) -> dict[str, str]:
+        known = {"config": self.config_path}
+        if self.node is not None:
+            found = self.node.kubelet
+            known |= {"config_path": found.config, "bin_dir": found.bin_dir, "kubelet_version": found.version or ""}
         try:
-            return facts_of_node(self.host.read_if_there(AZURE_JSON))
+            return known | facts_of_node(self.host.read_if_there(AZURE_JSON))
         except OSError:
-            return {}
+            return known
 
     @property
     def facts(self) -> dict[str, str]:

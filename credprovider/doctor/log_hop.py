@@ -27,7 +27,7 @@ def kubelet_log(case: Case) -> Outcome:
     node = case.node
     if node is None:
         return skipped("no kubelet, so no log of it")
-    code, out, _ = node.host.run(list(_COMMAND))
+    code, out, _ = node.host.run(_COMMAND)
     if code != 0:
         return skipped("the journal cannot be read", f"`{' '.join(_COMMAND)}` as root")
     audience = case.valid.token_audience

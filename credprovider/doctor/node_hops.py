@@ -29,7 +29,10 @@ if TYPE_CHECKING:
 
 #: Refusals that mean: this is no node.
 _ELSEWHERE = {"node-no-systemd": "no systemd to ask for a kubelet here", "node-no-service": "no kubelet runs here"}
-_ON_A_NODE = f"on a node all is examined: `kubectl exec -n {PROGRAM} daemonset/{PROGRAM} -- /opt/{PROGRAM}/{PROGRAM} doctor {{}}`"
+_ON_A_NODE = (
+    "on a node all is examined:"
+    f" `kubectl exec -n {PROGRAM} daemonset/{PROGRAM} -- /opt/{PROGRAM}/{PROGRAM} doctor {{}}`"
+)
 _SUDO = "`sudo` the same command on the node"
 
 
@@ -69,11 +72,11 @@ def config(case: Case) -> Outcome:
         return skipped("no kubelet, so no config of it")
     report = _lint(site)
     if report.errors:
-        raise _invalid(case, site, report.errors[0])
+        raise _invalid(case, report.errors[0])
     check_current(site.host, site.kubelet, site.places, site.config())
     name = site.places.provider
     case.provider = next((each for each in report.providers if each.name.text == name), None)
-    facts = {**case.facts, "config_path": site.kubelet.config, "bin_dir": site.kubelet.bin_dir}
+    facts = case.facts
     if case.provider is None:
         raise diagnose(Evidence(hop="kubelet", failure="not-listed", facts=facts))
     patterns = [pattern.text for pattern in case.provider.match_images]
@@ -93,10 +96,8 @@ def _lint(site: Site) -> Report:
     return lint_text(content, kubelet_version=version, file=site.places.config)
 
 
-def _invalid(case: Case, site: Site, finding: Finding) -> ProviderError:
-    facts = {**case.facts, "config_path": site.kubelet.config, "bin_dir": site.kubelet.bin_dir}
-    facts["kubelet_version"] = site.kubelet.version or ""
-    error = diagnose(Evidence(hop="kubelet", failure="config-invalid", facts=facts))
+def _invalid(case: Case, finding: Finding) -> ProviderError:
+    error = diagnose(Evidence(hop="kubelet", failure="config-invalid", facts=case.facts))
     place = f"line {finding.place.line}: " if finding.place else ""
     error.cause = f"{error.cause} {place}{finding.message} [{finding.rule}]"
     return error
@@ -125,8 +126,8 @@ def _about_arguments(case: Case, provider: Provider) -> list[str]:
 def loaded(case: Case) -> Outcome:
     """Has the kubelet that runs now read this config? It does so at start only."""
     site = case.node
-    if site is None:
-        return skipped("no kubelet to have loaded anything")
+    if site is None or case.provider is None:
+        return skipped("the config was not looked at" if site else "no kubelet to have loaded anything")
     entry = entry_of(site.config() or b"", site.places.provider)
     record = site.memory().of(site.places.provider)
     if not is_loaded(site, record, entry.digest if entry else ""):
@@ -151,7 +152,7 @@ def bundle(case: Case) -> Outcome:
         except ProviderError:
             return skipped("this runs from a checkout, which has no list of files to compare with")
     else:
-        folder = _linked_folder(site)
+        folder = _linked_folder(case, site)
     if not os.path.exists(os.path.join(folder, MANIFEST)) and site is not None:
         return skipped(f"{folder} has no {MANIFEST}: not put there by `node install`")
     found = read_bundle(folder)
@@ -159,10 +160,9 @@ def bundle(case: Case) -> Outcome:
     return good(f"{len(found.files)} files as they were built", facts=(("folder", shown),))
 
 
-def _linked_folder(site: Site) -> str:
+def _linked_folder(case: Case, site: Site) -> str:
     """The folder of the executable that the kubelet runs, as a path of this process."""
     path = site.host.follow(site.places.link)
     if site.host.stat(path) is None:
-        facts = {"config_path": site.kubelet.config, "bin_dir": site.kubelet.bin_dir}
-        raise diagnose(Evidence(hop="kubelet", failure="no-executable", facts=facts))
+        raise diagnose(Evidence(hop="kubelet", failure="no-executable", facts=case.facts))
     return os.path.dirname(site.host.root + path)

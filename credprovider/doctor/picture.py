@@ -116,7 +116,7 @@ def _labelled(name: str, value: str, style: Style, colour: str = "", *, whole: b
     room = style.width - _INDENT - _LABEL_WIDTH
     lines = [one_line(value)] if whole else _wrap(value, room)
     for number, line in enumerate(lines):
-        label = (name if number == 0 else "").ljust(_LABEL_WIDTH)
+        label = (one_line(name) if number == 0 else "").ljust(_LABEL_WIDTH)
         yield " " * _INDENT + label + (style.paint(line, colour) if colour else line)
 
 

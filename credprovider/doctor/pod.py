@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
     from credprovider.node.site import Site
 
+#: Where `credprovider.node.host.this_node` finds the node's files from such a pod.
+ROOT = "/proc/1/root"
 #: Variables that it may inherit; the rest are the pod's.
 _KEPT = ("TERM", "NO_COLOR", "COLUMNS", "LANG", "LC_ALL", "PATH")
 
@@ -19,13 +21,13 @@ _KEPT = ("TERM", "NO_COLOR", "COLUMNS", "LANG", "LC_ALL", "PATH")
 def way_to_the_node(node: Site | None, environ: Mapping[str, str]) -> tuple[list[str], dict[str, str]] | None:
     """How to start the node's own program: words before its arguments, and its environment.
 
-    None outside of such a pod, and where nothing is installed yet: then the pod's program does what it can.
+    None where nothing is installed yet: then the pod's program does what it can.
 
     Args:
         node: as it is seen from here.
         environ: of this process.
     """
-    if node is None or not node.host.root or node.host.stat(node.places.link) is None:
+    if node is None or node.host.stat(node.places.link) is None:
         return None
     words = [*INTO_THE_NODE, node.places.link, "doctor"]
     # The kubelet's metric can be asked with the pod's identity only.

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from credprovider.catalogue import Evidence, diagnose
 from credprovider.doctor.result import good, skipped
+from credprovider.node.places import Places
 from credprovider.node.wanted import wanted_settings
 from credprovider.registries import DEFAULT_UNIVERSE, is_google, is_ours, parse_image
 from credprovider.settings import load_settings
@@ -32,9 +33,9 @@ def settings(case: Case) -> Outcome:
 
 
 def _load(case: Case) -> Settings:
-    node = case.node
-    if case.config is None and node is not None and node.host.root:
-        return wanted_settings(node.host, node.places, case.environ, None).settings
+    if case.config is None and case.host.root:  # the node's files, seen from a pod
+        places = Places("", "", is_folder=False, instance=case.instance)
+        return wanted_settings(case.host, places, case.environ, None).settings
     return load_settings(case.plugin_world, None)
 
 
@@ -59,4 +60,4 @@ def image(case: Case) -> Outcome:
         return good(f"{case.image} is covered by {covering}")
     universe = case.valid.universe_domain or DEFAULT_UNIVERSE
     kind = "not-ours" if is_google(parsed.host, universe) else "foreign"
-    raise diagnose(Evidence(hop="image", failure=kind, facts={**case.facts, "config": case.config_path}))
+    raise diagnose(Evidence(hop="image", failure=kind, facts=case.facts))
