@@ -1,6 +1,7 @@
 """Builds dist/azure-gar-credential-provider/ and judges it: size, C library, files, a first run; exit 1 if it fails.
 
-With ``--for-this-machine`` a too new C library is told but forgiven. With ``--empty`` it builds build/work/empty/, the
+Beside the folder it writes the bundle's bill of materials, azure-gar-credential-provider.cdx.json. With
+``--for-this-machine`` a too new C library is told but forgiven. With ``--empty`` it builds build/work/empty/, the
 program that does nothing.
 """
 
@@ -13,7 +14,10 @@ import subprocess
 import sys
 
 import checks
+import contents
 import elf
+import notices
+import sbom
 
 NAME = "azure-gar-credential-provider"
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -37,18 +41,30 @@ def build(distribution: str, *arguments: str) -> None:
     subprocess.run(command, cwd=ROOT, check=True)
 
 
-def loosen(folder: str) -> None:
-    """Weaken what `_WEAKENED` lists."""
+def loosen(folder: str, oldest_glibc: tuple[int, ...] = checks.GLIBC_FLOOR) -> None:
+    """Weaken what `_WEAKENED` lists, where the nodes need it."""
     for library, symbol in _WEAKENED.items():
         path = os.path.join(folder, "_internal", library)
-        if os.path.exists(path) and elf.glibc_needed(path) > checks.GLIBC_FLOOR:
+        if os.path.exists(path) and elf.glibc_needed(path) > oldest_glibc:
             elf.weaken(path, symbol)
+
+
+def tell_origins(folder: str) -> None:
+    """Put everybody's licences into the bundle, and its bill of materials beside it."""
+    from credprovider import __version__  # noqa: PLC0415 - found by the path that `main` adds
+
+    ours = contents.Owner("ours", NAME, __version__)
+    owners = contents.owners(folder, os.path.join(WORK, "pyinstaller-work", NAME), ours)
+    with open(os.path.join(folder, notices.NOTICES), "w", encoding="utf-8") as file:
+        file.write(notices.notices(owners))
+    ours.files.add(notices.NOTICES)
+    with open(folder + ".cdx.json", "w", encoding="utf-8") as file:
+        file.write(sbom.bundle_bom(owners, folder))
 
 
 def seal(folder: str) -> None:
     """List every file with its digest, for the installer to compare on the node."""
-    sys.path.insert(0, ROOT)
-    from credprovider.node.manifest import MANIFEST, make_manifest  # noqa: PLC0415 - found by the path just given
+    from credprovider.node.manifest import MANIFEST, make_manifest  # noqa: PLC0415 - found by the path that `main` adds
 
     manifest = make_manifest(folder)
     with open(os.path.join(folder, MANIFEST), "w", encoding="utf-8") as file:
@@ -60,16 +76,25 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--for-this-machine", action="store_true", help="forgive a C library newer than the nodes'")
     parser.add_argument("--empty", action="store_true", help="build the benchmark's empty program instead")
+    parser.add_argument(
+        "--oldest-glibc", type=_version, default=checks.GLIBC_FLOOR, metavar="X.Y", help="the nodes' oldest C library"
+    )
     options = parser.parse_args()
+    sys.path.insert(0, ROOT)
     if options.empty:
         build(WORK, "empty")
         loosen(os.path.join(WORK, "empty"))
         return 0
     folder = os.path.join(DIST, NAME)
     build(DIST)
-    loosen(folder)
+    loosen(folder, options.oldest_glibc)
+    tell_origins(folder)
     seal(folder)
-    return report(checks.judge(folder, NAME), forgive_glibc=options.for_this_machine)
+    return report(checks.judge(folder, NAME, options.oldest_glibc), forgive_glibc=options.for_this_machine)
+
+
+def _version(text: str) -> tuple[int, ...]:
+    return tuple(map(int, text.split(".")))
 
 
 def report(verdicts: list[checks.Verdict], *, forgive_glibc: bool) -> int:

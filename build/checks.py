@@ -13,7 +13,8 @@ import elf
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
-#: Ubuntu 22.04's C library: the oldest among supported AKS node images.
+#: Ubuntu 22.04's C library: the oldest that most AKS node images have. The image's bundle is held to 2.31, for FIPS
+#: and confidential nodes with Ubuntu 20.04 (`--oldest-glibc`).
 GLIBC_FLOOR = (2, 35)
 MIB = 1 << 20
 SIZE_LIMIT, SIZE_GOAL = 45 * MIB, 25 * MIB
@@ -30,6 +31,7 @@ _ELSEWHERE_EXTENSIONS = (
 WANTED = (
     "{name}",
     "SHA256SUMS",  # of all others; `node install` compares with it
+    "THIRD-PARTY-NOTICES",  # licences of what is redistributed here
     "_internal/base_library.zip",
     "_internal/certifi/cacert.pem",
     "_internal/credprovider/bundle.json",
@@ -64,12 +66,12 @@ def files_of(folder: str) -> list[str]:
     )
 
 
-def judge(folder: str, name: str) -> list[Verdict]:
-    """Every check on one bundle."""
+def judge(folder: str, name: str, glibc: tuple[int, ...] = GLIBC_FLOOR) -> list[Verdict]:
+    """Every check on one bundle, for nodes whose C library is at least this new."""
     files = files_of(folder)
     return [
         check_size(folder, files),
-        check_glibc(folder, files),
+        check_glibc(folder, files, glibc),
         check_files(files, name),
         check_libraries(folder),
         check_run(folder, name),
@@ -83,14 +85,14 @@ def check_size(folder: str, files: list[str]) -> Verdict:
     return Verdict("size", size <= SIZE_LIMIT, text)
 
 
-def check_glibc(folder: str, files: list[str]) -> Verdict:
+def check_glibc(folder: str, files: list[str], oldest: tuple[int, ...] = GLIBC_FLOOR) -> Verdict:
     """The newest GLIBC symbol that any file asks for, and which file that is."""
     needs = {
         file: elf.glibc_needed(os.path.join(folder, file)) for file in files if elf.is_elf(os.path.join(folder, file))
     }
     file = max(needs, key=needs.__getitem__)
-    text = f"needs GLIBC_{_dotted(needs[file])} for {file} (at most {_dotted(GLIBC_FLOOR)})"
-    return Verdict("glibc", needs[file] <= GLIBC_FLOOR, text)
+    text = f"needs GLIBC_{_dotted(needs[file])} for {file} (at most {_dotted(oldest)})"
+    return Verdict("glibc", needs[file] <= oldest, text)
 
 
 def _dotted(version: tuple[int, ...]) -> str:
