@@ -1,7 +1,7 @@
 """A token that cannot be printed by accident; any module may hold one, few places may open it.
 
-Those are the requests in `identity`, `exchange` and `kubelet.request`, the `password` in `protocol`, the file that
-`token_cache` writes, and `claims`, which reads what a JWT says of itself.
+Those are the requests in `identity`, `exchange`, `kubelet.request` and `doctor.registry_hops`, the `password` in
+`protocol`, the file that `token_cache` writes, and `claims`, which reads what a JWT says of itself.
 """
 
 from __future__ import annotations
