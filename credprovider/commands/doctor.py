@@ -59,7 +59,8 @@ def run(argv: list[str], stdin: BinaryIO, stdout: BinaryIO, stderr: TextIO) -> i
         stderr: takes complaints.
 
     Returns:
-        0 when no hop failed, else the code of the first failing one's family (2 to 8), 2 for a usage error, 70 our bug.
+        0 when no hop failed, else the code of the first failing one's family (2 to 8), 2 for a usage error, 70 our bug,
+        130 when it was interrupted.
     """
     parser = _parser(stdout, stderr)
     options, code = parser.read(argv)
@@ -76,13 +77,24 @@ def run(argv: list[str], stdin: BinaryIO, stdout: BinaryIO, stderr: TextIO) -> i
         stderr.write(error.line() + "\n")
         return error.exit_code
     try:
+        return _carefully(case, options, stdout, stderr)
+    finally:
+        case.close()
+
+
+def _carefully(case: Case, options: argparse.Namespace, stdout: BinaryIO, stderr: TextIO) -> int:
+    """Examine; whatever goes wrong with that, no text of an exception is shown, as it may hold a token."""
+    try:
         return examine(case, options, stdout)
-    except Exception as error:  # noqa: BLE001 - the contract has a code for our bugs; an exception's text may hold a token
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:  # whoever reads has seen enough, and what is left in the buffer must not be tried again
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 1
+    except Exception as error:  # noqa: BLE001 - the contract has a code for our bugs
         place = traceback.extract_tb(error.__traceback__)[-1]
         stderr.write(f"{PROGRAM}: bug [{type(error).__name__} at {os.path.basename(place.filename)}:{place.lineno}]\n")
         return 70
-    finally:
-        case.close()
 
 
 def _parser(stdout: BinaryIO, stderr: TextIO) -> CommandParser:

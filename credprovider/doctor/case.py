@@ -143,6 +143,13 @@ class Case:
         return self.image or image_of(self.valid.registry_texts[0])
 
     @property
+    def pods_image(self) -> str:
+        """The image with its tag or digest, for a command; ``IMAGE`` without one."""
+        if self.image is None:
+            return "IMAGE"
+        return f"{self.image}{'@' if ':' in self.reference else ':'}{self.reference}"
+
+    @property
     def request(self) -> Request:
         """What the kubelet would ask."""
         token = self.token if self.valid.source == "service-account" else None

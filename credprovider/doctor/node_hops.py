@@ -42,7 +42,7 @@ def kubelet(case: Case) -> Outcome:
     if not isinstance(site, Site):
         reason = _ELSEWHERE.get(site.code)
         if reason:
-            return skipped(reason, _ON_A_NODE.format(case.image or "IMAGE"))
+            return skipped(reason, _ON_A_NODE.format(case.pods_image))
         hidden = case.host.hidden if isinstance(case.host, Onlooker) else []
         return skipped(f"needs root: {hidden[0]} cannot be read", _SUDO) if hidden else failed(site)
     found = site.kubelet
@@ -153,6 +153,8 @@ def bundle(case: Case) -> Outcome:
             return skipped("this runs from a checkout, which has no list of files to compare with")
     else:
         folder = _linked_folder(case, site)
+    if not os.access(folder, os.R_OK | os.X_OK):
+        return skipped(f"needs root: {folder} cannot be read", _SUDO)
     if not os.path.exists(os.path.join(folder, MANIFEST)) and site is not None:
         return skipped(f"{folder} has no {MANIFEST}: not put there by `node install`")
     found = read_bundle(folder)

@@ -416,3 +416,21 @@ def test_own_program_is_run_where_no_kubelet_names_one(patient: Patient, setting
     assert argv == ["plugin", f"--config={setting.config}"]
     assert stdin == setting.request
     assert environ == patient.environ
+
+
+def test_command_for_a_node_keeps_tag_and_digest(patient: Patient, settings: SettingsFactory) -> None:
+    name, digest = patient.cloud.world.image.rpartition(":")[0], "sha256:" + "0" * 64
+    for image in (f"{name}:latest", f"{name}@{digest}"):
+        hint = patient.examine(settings(_DIRECT), image=image).hop("kubelet")["hint"]
+        assert hint["commands"][0].endswith(f" doctor {image}")
+
+
+def test_interruption_ends_without_a_traceback(
+    patient: Patient, settings: SettingsFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("credprovider.doctor.token_hops.exchange", interrupt)
+    found = patient.examine(settings(_DIRECT))
+    assert (found.code, found.stderr) == (130, "")

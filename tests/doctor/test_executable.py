@@ -124,3 +124,15 @@ def test_terminal_gets_colour_and_a_clean_picture(executable: Path, cloud: Cloud
 def test_help_is_among_the_commands(executable: Path) -> None:
     done = subprocess.run([str(executable), "--help"], capture_output=True, timeout=60, check=False)
     assert b"  doctor          walk every hop" in done.stdout
+
+
+def test_reader_that_has_seen_enough_is_no_bug(executable: Path, cloud: CloudApi, settings: SettingsFactory) -> None:
+    setting = settings()
+    argv = [str(executable), "doctor", cloud.world.image, "--config", str(setting.config)]
+    environ = {"SSL_CERT_FILE": str(cloud.ca_file)}
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environ, cwd="/") as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait(120) == 1
