@@ -74,7 +74,7 @@ def read_page(path: Path) -> Page:
 
 @cache
 def pages() -> list[Page]:
-    """All Markdown files that belong to the project."""
+    """All Markdown files that belong to the project; what `setup` fills in first is judged by its own tests."""
     listed = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard", "*.md"],
         cwd=ROOT,
@@ -84,7 +84,7 @@ def pages() -> list[Page]:
     ).stdout.split()
     # A release archive has no git.
     found = [ROOT / name for name in listed] or [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
-    return [read_page(path) for path in sorted(found) if path.exists()]
+    return [read_page(path) for path in sorted(found) if path.exists() and "templates" not in path.parts]
 
 
 def blocks(*languages: str) -> list[Block]:
