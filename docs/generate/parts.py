@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from docs.generate import catalogue, codes, helps, metrics, settings
+from docs.generate import catalogue, chart, codes, helps, hops, metrics, settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -21,6 +21,8 @@ PARTS: dict[str, Callable[[str], str]] = {
     "placeholders": catalogue.placeholders,
     "codes": codes.table,
     "node-metrics": metrics.table,
+    "hops": hops.table,
+    "helm-values": chart.table,
 }
 
 _PART = re.compile(
