@@ -1,0 +1,113 @@
+"""What the cluster gets: Helm values, a Kustomize overlay, the RBAC of the token audience, and the workload."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from credprovider.errors import PROGRAM
+from credprovider.setup.forms import split_image
+from credprovider.setup.node_files import CREDENTIAL_CONFIG, config, credential_config
+from credprovider.setup.yaml_text import dump
+
+if TYPE_CHECKING:
+    from credprovider.setup.plan import Plan
+
+_RBAC = "rbac.authorization.k8s.io"
+
+
+def helm_values(plan: Plan) -> str:
+    """Values of the chart, complete: the settings and the vendor's file are in it."""
+    repository, tag, digest = split_image(plan["installerImage"])
+    values: dict[str, Any] = {"image": {"repository": repository}}
+    values["image"] |= {name: value for name, value in (("tag", tag), ("digest", digest)) if value}
+    if plan["instance"]:
+        values |= {"instance": plan["instance"], "metrics": {"port": int(plan["metricsPort"])}}
+    values["settings"] = config(plan)
+    values["credentialConfig"] = credential_config(plan).decode("utf-8")
+    return dump(values, comment="Values of the chart azure-gar-credential-provider.")
+
+
+def rbac(plan: Plan) -> str:
+    """Lets kubelets ask for pods' tokens with one audience (KEP-4412)."""
+    name = f"{plan.object_name}-token-audience"
+    role = {
+        "apiVersion": f"{_RBAC}/v1",
+        "kind": "ClusterRole",
+        "metadata": {"name": name},
+        "rules": [
+            {
+                "apiGroups": [""],
+                "resources": [plan.token_audience],
+                "verbs": ["request-serviceaccounts-token-audience"],
+            }
+        ],
+    }
+    binding = {
+        "apiVersion": f"{_RBAC}/v1",
+        "kind": "ClusterRoleBinding",
+        "metadata": {"name": name},
+        "roleRef": {"apiGroup": _RBAC, "kind": "ClusterRole", "name": name},
+        "subjects": [{"apiGroup": _RBAC, "kind": "Group", "name": "system:nodes"}],
+    }
+    comment = (
+        "Lets the kubelets ask for ServiceAccount tokens with this audience. The chart has the same; apply this where\n"
+        "nodes are set up without it."
+    )
+    return dump(role, binding, comment=comment)
+
+
+def workload(plan: Plan) -> str:
+    """A Deployment of the image without imagePullSecrets, for each ServiceAccount that will pull."""
+    documents: list[dict[str, Any]] = []
+    for namespace, account in plan.workloads:
+        if account != "default":
+            documents.append({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": _named(account, namespace)})
+        documents.append(_deployment(plan, namespace, account))
+    comment = "The workload: it has no imagePullSecrets, and needs none. Put your own containers' settings in."
+    return dump(*documents, comment=comment)
+
+
+def _named(name: str, namespace: str) -> dict[str, Any]:
+    return {"name": name, "namespace": namespace}
+
+
+def _deployment(plan: Plan, namespace: str, account: str) -> dict[str, Any]:
+    labels = {"app.kubernetes.io/name": "pull-test"}
+    pod = {"serviceAccountName": account, "containers": [{"name": "pull-test", "image": plan["image"]}]}
+    name = f"pull-test-{account}".replace(".", "-")[:63].rstrip("-")
+    labels["app.kubernetes.io/instance"] = name
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": _named(name, namespace),
+        "spec": {
+            "replicas": 1,
+            "selector": {"matchLabels": labels},
+            "template": {"metadata": {"labels": labels}, "spec": pod},
+        },
+    }
+
+
+def kustomization(plan: Plan) -> str:
+    """An overlay over the product's base."""
+    repository, tag, digest = split_image(plan["installerImage"])
+    image = {"name": PROGRAM, "newName": repository}
+    image |= {"digest": digest} if digest else {"newTag": tag} if tag else {}
+    document: dict[str, Any] = {
+        "apiVersion": "kustomize.config.k8s.io/v1beta1",
+        "kind": "Kustomization",
+        "resources": [plan["kustomizeBase"]],
+    }
+    if plan.mode.source == "service-account":
+        document["resources"].append("rbac.yaml")
+    document |= {
+        "images": [image],
+        "configMapGenerator": [
+            {
+                "name": f"{PROGRAM}-settings",
+                "namespace": PROGRAM,
+                "files": ["config.json", CREDENTIAL_CONFIG],
+            }
+        ],
+    }
+    return dump(document, comment="Overlay over the product's Kustomize base.")
