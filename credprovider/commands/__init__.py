@@ -27,6 +27,7 @@ COMMANDS: Mapping[str, str] = {
     "check-response": "judge a response as strictly as the kubelet",
     "lint": "judge a CredentialProviderConfig by the kubelet's rules",
     "doctor": "walk every hop, and say what fails and what mends it",
+    "setup": "write all that a cluster and the registry's owner need; `setup migrate` clears the CronJob way",
     "node": "install on the node this runs on, keep it there, or take it away",
     "--version": "what is in this build",
 }
