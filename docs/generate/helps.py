@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from functools import cache
 
 from credprovider.errors import PROGRAM
 
@@ -18,6 +19,11 @@ def ask(arguments: list[str]) -> str:
     Raises:
         subprocess.CalledProcessError: it does not know the command.
     """
+    return _ask(tuple(arguments))
+
+
+@cache
+def _ask(arguments: tuple[str, ...]) -> str:
     # Colours of newer Pythons, and the reader's own terminal, have no place in a page.
     environ = {**os.environ, "COLUMNS": _COLUMNS, "NO_COLOR": "1", "TERM": "dumb", "PYTHON_COLORS": "0"}
     command = [sys.executable, "-m", "credprovider", *arguments, "--help"]

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from docs.generate import catalogue, chart, codes, helps, hops, metrics, settings
+from docs.generate import catalogue, chart, codes, helps, hops, metrics, modes, settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -21,6 +21,7 @@ PARTS: dict[str, Callable[[str], str]] = {
     "placeholders": catalogue.placeholders,
     "codes": codes.table,
     "node-metrics": metrics.table,
+    "modes": modes.table,
     "hops": hops.table,
     "helm-values": chart.table,
 }
