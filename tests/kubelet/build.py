@@ -1,4 +1,4 @@
-"""Builds the harness around the kubelet's code, once per Kubernetes minor: `python -m tests.kubelet.build`."""
+"""Builds what judges here: the kubelet's code of each minor, Prometheus's once: `python -m tests.kubelet.build`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.kubelet import golang
+from tests.kubelet import golang, prometheus
 
 _SOURCES = Path(__file__).resolve().parent / "harness"
 _MODULE = "k8s.io/kubernetes"
@@ -68,6 +68,7 @@ def main() -> int:
     try:
         for harness in build():
             print(harness.executable)
+        print(golang.build(prometheus.recipe()))
     except (golang.MissingGoError, subprocess.CalledProcessError) as error:
         print(f"tests.kubelet.build: {error}", file=sys.stderr)
         return 1

@@ -194,6 +194,7 @@ class Kubelet:
     Attributes:
         error: why it would not have started, else empty.
         metrics: of the kubelet's registry after the last step: metric name -> label -> value.
+        page: the same as the kubelet's /metrics serves them.
     """
 
     def __init__(
@@ -215,6 +216,7 @@ class Kubelet:
         self.error: str = answer.get("error", "")
         self.log: str = answer["log"]
         self.metrics: dict[str, dict[str, float]] = answer["metrics"]
+        self.page: str = answer["page"]
 
     def pull(self, *pulls: Pull, cluster: Cluster | None = None) -> Happened:
         """Looks up the images' credentials, all at once; `cluster` is what the API server says from now on."""
@@ -231,7 +233,7 @@ class Kubelet:
         ]
         before = self.metrics
         answer = self._say({"lookups": lookups, "cluster": cluster and _cluster(cluster)})
-        self.metrics = answer["metrics"]
+        self.metrics, self.page = answer["metrics"], answer["page"]
         return Happened(
             found=[_found(each) for each in answer.get("found", [])],
             execs=_total(self.metrics, _EXECS) - _total(before, _EXECS),

@@ -41,12 +41,14 @@ class Scripted:
     Attributes:
         entry: fields of the provider's entry to add or replace.
         environ: of the kubelet.
+        name: of the provider.
     """
 
     folder: Path
     harness: Harness
     entry: dict[str, Any]
     environ: dict[str, str]
+    name: str = NAME
 
     def answers(self, stdout: bytes) -> None:
         """From the next run on it prints this."""
@@ -56,12 +58,12 @@ class Scripted:
         """Start a kubelet whose only plugin is the scripted one, with further arguments for it."""
         bin_dir = self.folder / "bin"
         bin_dir.mkdir(exist_ok=True)
-        if not (bin_dir / NAME).exists():
-            shutil.copy(self.harness.plugin, bin_dir / NAME)
+        if not self.plugin.exists():
+            shutil.copy(self.harness.plugin, self.plugin)
         self.answers_nothing_yet()
         paths = ["-stdout", str(self.folder / "stdout"), "-record", str(self.folder / "runs")]
         provider = {
-            "name": NAME,
+            "name": self.name,
             "apiVersion": V1,
             "matchImages": ["*-docker.pkg.dev", "*-docker.pkg.dev:443"],
             "defaultCacheDuration": "0s",
@@ -84,7 +86,7 @@ class Scripted:
     @property
     def plugin(self) -> Path:
         """The executable in the bin dir."""
-        return self.folder / "bin" / NAME
+        return self.folder / "bin" / self.name
 
     @property
     def runs(self) -> list[dict[str, Any]]:

@@ -7,7 +7,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"strings"
 	"sync"
 
 	authenticationv1 "k8s.io/api/authentication/v1"
@@ -15,7 +14,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	utilfeature "k8s.io/apiserver/pkg/util/feature"
-	"k8s.io/component-base/metrics/legacyregistry"
 	"k8s.io/klog/v2"
 	"k8s.io/kubernetes/pkg/credentialprovider"
 	"k8s.io/kubernetes/pkg/credentialprovider/plugin"
@@ -162,32 +160,6 @@ func described(tracked []credentialprovider.TrackedAuthConfig, showPassword bool
 		}
 		if showPassword {
 			out[i].Password = one.Password
-		}
-	}
-	return out
-}
-
-// metrics are the kubelet's own counters about credential providers, each with its one label: plugin name or hash.
-func metrics() map[string]map[string]float64 {
-	families, err := legacyregistry.DefaultGatherer.Gather()
-	if err != nil {
-		fail("kubelet metrics: " + err.Error())
-	}
-	out := map[string]map[string]float64{}
-	for _, family := range families {
-		if !strings.HasPrefix(family.GetName(), "kubelet_credential_provider") {
-			continue
-		}
-		for _, metric := range family.GetMetric() {
-			name, label := family.GetName(), metric.GetLabel()[0].GetValue()
-			value := metric.GetCounter().GetValue() + metric.GetGauge().GetValue()
-			if histogram := metric.GetHistogram(); histogram != nil {
-				name, value = name+"_count", float64(histogram.GetSampleCount())
-			}
-			if out[name] == nil {
-				out[name] = map[string]float64{}
-			}
-			out[name][label] = value
 		}
 	}
 	return out

@@ -22,6 +22,7 @@ type happened struct {
 	TokenRequests []tokenRequest                `json:"token_requests"`
 	Log           string                        `json:"log"`
 	Metrics       map[string]map[string]float64 `json:"metrics"`
+	Page          string                        `json:"page"` // the same metrics as /metrics serves them
 }
 
 // session is one kubelet's life: its start on the first line, then a step a line until stdin ends.
@@ -34,7 +35,7 @@ func session(in *bufio.Reader, out *os.File) {
 	if k == nil {
 		fail(err.Error())
 	}
-	first := happened{TokenRequests: []tokenRequest{}, Log: k.log.take(), Metrics: metrics()}
+	first := happened{TokenRequests: []tokenRequest{}, Log: k.log.take(), Metrics: metrics(), Page: page()}
 	if err != nil {
 		first.Error = err.Error()
 	}
@@ -67,7 +68,7 @@ func (k *kubelet) take(next step) happened {
 	defer k.mutex.Unlock()
 	requests := append([]tokenRequest{}, k.tokenRequests...)
 	k.tokenRequests = nil
-	return happened{Found: results, TokenRequests: requests, Log: k.log.take(), Metrics: metrics()}
+	return happened{Found: results, TokenRequests: requests, Log: k.log.take(), Metrics: metrics(), Page: page()}
 }
 
 func readLine(in *bufio.Reader, into any) bool {
