@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from docs.generate import catalogue, chart, codes, helps, hops, metrics, modes, settings
+from docs.generate import catalogue, chart, codes, helps, hops, metrics, modes, rules, settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -21,6 +21,7 @@ PARTS: dict[str, Callable[[str], str]] = {
     "placeholders": catalogue.placeholders,
     "codes": codes.table,
     "node-metrics": metrics.table,
+    "rules": rules.table,
     "modes": modes.table,
     "hops": hops.table,
     "helm-values": chart.table,
