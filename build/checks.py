@@ -38,6 +38,7 @@ WANTED = (
     "_internal/credprovider/catalogue.json",
     "_internal/credprovider/schemas/config.schema.json",
     "_internal/credprovider/schemas/doctor.schema.json",
+    "_internal/credprovider/setup/*",  # what `setup` asks and writes
     "_internal/libcrypto.so.3",
     "_internal/libexpat.so.1",  # libpython's own dependency
     "_internal/libgcc_s.so.1",  # pydantic-core's: Rust unwinds its stack with it
