@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from credprovider.node.host import Host
 
 _BOOT_ID = "/proc/sys/kernel/random/boot_id"
-_JOURNAL_LINES = 200
+#: As AKS starts it, a kubelet writes hundreds of lines before it looks at its credential providers.
+_JOURNAL_LINES = 2000
 _SHOWN = 400
 
 
@@ -75,14 +76,16 @@ class Service:
         """Names this boot."""
         return (self._host.read_if_there(_BOOT_ID) or b"").decode("ascii", "replace").strip()
 
-    def complaint(self, since: float) -> str:
+    def complaint(self, since: float, until: float) -> str:
         """What the kubelet wrote about its credential providers, or the last error it wrote, in one line; may be empty.
 
         Args:
             since: seconds since 1970.
+            until: the same; whole seconds count, so that nothing is heard of a kubelet that starts then.
         """
-        command = ["journalctl", "--unit", UNIT, "--since", f"@{int(since)}", "--output", "cat", "--no-pager"]
-        lines = self._host.run([*command, "--lines", str(_JOURNAL_LINES)])[1].splitlines()
+        span = ["--since", f"@{int(since)}", "--until", f"@{int(until)}"]
+        command = ["journalctl", "--unit", UNIT, *span, "--lines", str(_JOURNAL_LINES), "--output", "cat", "--no-pager"]
+        lines = self._host.run(command)[1].splitlines()
         about = [line for line in lines if "credential provider" in line.lower() or "auth plugins" in line]
         errors = [line for line in lines if line[:1] in ("E", "F") and line[1:5].isdigit()]
         return one_line((about or errors or [""])[-1], _SHOWN)

@@ -116,7 +116,7 @@ def _roll_back(site: Site, change: Change, reason: str) -> None:
     began = host.clock.wall()
     with contextlib.suppress(Refusal):  # systemd starts a kubelet that exits by itself
         site.service.restart()
-    said = site.service.complaint(change.began)
+    said = site.service.complaint(change.began, began)
     memory = site.memory()
     memory.reject(change.provider, change.key, reason)
     memory.of(change.provider).rollbacks += 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -194,8 +195,8 @@ class FakeCommands(Commands):
                 return Ran(0)
             case ["systemd-run", *_, "/usr/bin/env", "-i", executable, _]:
                 return node.self_test(executable)
-            case ["journalctl", *_]:
-                return Ran(0, "\n".join(node.journal).encode())
+            case ["journalctl", *options]:
+                return Ran(0, node.heard(dict(itertools.pairwise(options))).encode())
             case [program, config] if program.startswith(f"{BIN_DIR}/") and config.startswith("--config="):
                 node.asked.append(stdin)
                 return node.exchange

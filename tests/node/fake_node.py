@@ -80,7 +80,7 @@ class FakeNode:
         self.test_result: Ran | None = None
         self.exchange = Ran(0, CREDENTIAL)
         self.asked: list[bytes] = []
-        self.journal: list[str] = []
+        self.journal: list[tuple[float, str]] = []
         self.starts: list[tuple[bytes, bool]] = []
         self.timer: float | None = None
         self.pid = 0
@@ -181,6 +181,12 @@ class FakeNode:
         state = "running" if self.pid else "auto-restart"
         return f"LoadState=loaded\nMainPID={self.pid}\nNRestarts={self.restarts}\nSubState={state}\n"
 
+    def heard(self, options: dict[str, str]) -> str:
+        """Journalctl, with its options for a span of time and a number of lines."""
+        since, until = (float(options[name].removeprefix("@")) for name in ("--since", "--until"))
+        lines = [line for at, line in self.journal if since <= at <= until]
+        return "\n".join(lines[-int(options["--lines"]) :])
+
     def self_test(self, executable: str) -> Ran:
         """Run the bundle: it answers if it is whole."""
         if self.test_result is not None:
@@ -214,7 +220,8 @@ class FakeNode:
         good = self.would_start() and self.likes(self.loaded)
         self.starts.append((self.loaded, good))
         if not good:
-            self.journal.append("E1123 10:00:00.1 1 run.go:72] command failed: Failed to register CRI auth plugins")
+            told = "E1123 10:00:00.1 1 run.go:72] command failed: Failed to register CRI auth plugins"
+            self.journal.append((self.now, told))
             self._dies_at = self.now + 1
 
     def _write(self, path: str, content: str) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from credprovider.node.probes import Readiness
 from credprovider.node.refusal import Refusal
+from credprovider.node.service import Service
 from credprovider.node.uninstall import uninstall
 from tests.node.fake_node import FakeNode, anything
 from tests.node.trees import (
@@ -52,6 +53,14 @@ def test_a_kubelet_that_exits_gets_its_config_back_within_seconds(node: FakeNode
     assert node.loaded == node.config
     assert shot(node) | {HOME: before.get(HOME)} == before | {HOME: before.get(HOME)}
     assert node.timer is None
+
+
+def test_the_words_of_a_kubelet_that_exited_are_found_among_those_of_the_next(node: FakeNode) -> None:
+    refused = "E1123 10:00:00.1 1 run.go:72] command failed: credential provider: tokenAttributes: Forbidden"
+    flags = [(node.now + 2, f"I1123 10:00:00.1 1 flags.go:64] FLAG: --{name}") for name in range(900)]
+    started = (node.now + 5, "I1123 10:00:05.1 1 plugins.go:1] reads its credential provider config")
+    node.journal = [(node.now + 1, refused), *flags, started]
+    assert Service(node.host()).complaint(node.now, node.now + 4) == refused
 
 
 def test_a_rejected_combination_is_left_alone_until_something_changes(node: FakeNode, tmp_path: Path) -> None:
