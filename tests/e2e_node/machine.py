@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.e2e.processes import until
+from tests.e2e_node.cgroups import Cgroup
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -38,6 +39,8 @@ class Machine:
         self._console = folder / "console.log"
         self._shared = dict(shared)
         self._nspawn: subprocess.Popen[bytes] | None = None
+        self._cgroup: Cgroup | None = None
+        self._started: list[subprocess.Popen[bytes]] = []
         self._memory = folder / "memory"
         self._tree = tree
         self.layer = self._memory / "layer"
@@ -79,9 +82,10 @@ class Machine:
         command += ["--register=no", "--keep-unit", "--resolv-conf=off", "--timezone=off", "--link-journal=no"]
         command += ["--capability=all", "--console=pipe"]
         command += ["--bind=/dev/kmsg"]  # a kubelet looks there for killed processes
+        self._cgroup = Cgroup()
         with self._console.open("ab") as console:
             self._nspawn = subprocess.Popen(
-                command,
+                self._cgroup.start(command),
                 stdin=subprocess.DEVNULL,
                 stdout=console,
                 stderr=console,
@@ -106,8 +110,16 @@ class Machine:
     def _end(self, how: str) -> None:
         assert self._nspawn is not None
         self.run("systemctl", how)
-        self._nspawn.wait(90)
-        self._nspawn = None
+        until(self._has_ended, "the machine is off", self.console, 90)
+        self._is_off()
+
+    def _has_ended(self) -> bool:
+        assert self._nspawn is not None
+        for process in self._started:
+            # The machine stops all processes before it kills them, and nsenter stops with its child, which is then
+            # never buried.
+            process.send_signal(signal.SIGCONT)
+        return self._nspawn.poll() is not None
 
     def cut_power(self) -> None:
         """It stops in the middle of whatever it does."""
@@ -117,7 +129,15 @@ class Machine:
             os.kill(self._leader(), signal.SIGKILL)  # process 1 takes all others with it
         self._nspawn.kill()
         self._nspawn.wait()
-        self._nspawn = None
+        self._is_off()
+
+    def _is_off(self) -> None:
+        assert self._cgroup is not None
+        self._cgroup.remove()
+        self._nspawn = self._cgroup = None
+        for process in self._started:
+            process.wait(10)
+        self._started.clear()
 
     def close(self) -> None:
         """Off, and the disk gone."""
@@ -138,9 +158,11 @@ class Machine:
     def start(self, *argv: str, output: Path) -> subprocess.Popen[bytes]:
         """The same without waiting for its end; both outputs go to a file. nsenter becomes the program's parent."""
         with output.open("ab") as out:
-            return subprocess.Popen(
+            process = subprocess.Popen(
                 self._command(argv), stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=_ENVIRONMENT
             )
+        self._started.append(process)
+        return process
 
     def _command(self, argv: Sequence[str]) -> list[str]:
         return ["nsenter", f"--target={self._leader()}", *_INTO, "--wd=/", "--", *argv]
