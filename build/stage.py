@@ -6,6 +6,7 @@ tells what it was made from.
 
 from __future__ import annotations
 
+import fcntl
 import glob
 import hashlib
 import os
@@ -65,6 +66,9 @@ class Stage:
     def prepare(self) -> None:
         """Make what is missing: first the bare tree, then the toolchain in a copy of it."""
         os.makedirs(self._cache, exist_ok=True)
+        # Held until the process ends: one build at a time in one cache.
+        self._lock = os.open(os.path.join(self._cache, "lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fcntl.flock(self._lock, fcntl.LOCK_EX)
         for folder, make in ((self.base, self._bootstrap), (self.tree, self._compile)):
             if not os.path.isdir(folder):
                 for old in glob.glob(folder.rpartition("-")[0] + "-*"):

@@ -11,11 +11,13 @@ export LC_ALL=C TZ=UTC
 umask 022
 
 work=/usr/local/src/root
+list=$here/root.$architecture.lock
 rm -rf "$work" "$root"
 mkdir -p "$work" "$root"
-"$here/fetch.sh" "${LOCK:-$here/root.$architecture.lock}" "$work/fetched"
+"$here/fetch.sh" "$list" "$work.packages"
 
-for package in "$work"/fetched/*.deb; do
+grep -v '^#' "$list" | while read -r _ _ path; do
+    package=$work.packages/${path##*/}
     name=$(dpkg-deb -f "$package" Package)
     dpkg-deb -x "$package" "$work/$name"
     # Where scanners look in images without dpkg's database.
@@ -38,7 +40,7 @@ done
 if [ -d "$root/usr/lib64" ]; then ln -s usr/lib64 "$root/lib64"; fi
 ln -s ../usr/lib/os-release "$root/etc/os-release"
 
-for name in $(cat "$here/root.applets"); do ln -s busybox "$root/usr/bin/$name"; done
+while read -r name; do ln -s busybox "$root/usr/bin/$name"; done <"$here/root.applets"
 cat "$work/ca-certificates/usr/share/ca-certificates/mozilla/"*.crt >"$root/etc/ssl/certs/ca-certificates.crt"
 for name in "$root"/var/lib/dpkg/status.d/*; do
     cd "$work/${name##*/}"

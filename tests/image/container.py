@@ -42,6 +42,7 @@ class Image:
         entrypoint: Sequence[str] | None = None,
         stdin: bytes = b"",
         mounts: Sequence[tuple[Path, str]] = (),
+        node: Sequence[str] = (),
     ) -> subprocess.CompletedProcess[bytes]:
         """Run the image's entry point, or another program in it, to its end.
 
@@ -50,13 +51,14 @@ class Image:
             entrypoint: instead of the image's.
             stdin: its input.
             mounts: folders of this machine, and where they are in the container.
+            node: a command that starts the runtime, in place of this machine.
         """
         place = self._scratch / uuid.uuid4().hex
         place.mkdir()
         command = [*(self._entrypoint() if entrypoint is None else entrypoint), *arguments]
         (place / "config.json").write_text(json.dumps(self._specification(command, mounts)))
         return subprocess.run(
-            ["runc", "--root", str(place / "state"), "run", "--bundle", str(place), place.name],
+            [*node, "runc", "--root", str(place / "state"), "run", "--bundle", str(place), place.name],
             input=stdin,
             capture_output=True,
             check=False,
@@ -77,6 +79,7 @@ class Image:
             capabilities=dict.fromkeys(("bounding", "effective", "permitted"), capabilities),
         )
         # A privileged pod with hostPID and hostNetwork: own mounts and nothing else.
+        del specification["hostname"]
         specification["linux"] = {"namespaces": [{"type": "mount"}]}
         specification["mounts"] = [
             {"destination": "/proc", "type": "bind", "source": "/proc", "options": ["rbind"]},

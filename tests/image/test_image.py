@@ -18,6 +18,7 @@ import checks
 import elf
 from credprovider import __version__
 from credprovider.node.bundle import read_bundle
+from credprovider.node.commands import INTO_THE_NODE
 from credprovider.node.manifest import digest_of
 from tests.image.conftest import DIST
 from tests.node.trees import BIN_DIR, LINK, PROGRAM, make_settings, make_tree
@@ -33,6 +34,12 @@ FOREIGN = (
     b'"image":"registry.example.com/team/app"}'
 )
 MIB = 1 << 20
+
+#: Stands for a node: namespaces of its own, whose first process tells which they are and starts the runtime.
+_SPACES = ("mnt", "uts", "ipc", "net", "pid")
+_MARK = "--- container ---"
+_SCRIPT = f'ls -l /proc/self/ns; echo "{_MARK}"; "$@"; exit $?'
+_NODE = ["unshare", "-m", "-u", "-i", "-n", "-p", "--fork", "--mount-proc", "sh", "-c", _SCRIPT, "node"]
 
 
 def _files(root: Path) -> list[Path]:
@@ -138,12 +145,12 @@ def test_its_plugin_says_in_one_line_what_is_missing(image: Image) -> None:
 
 
 def test_it_reaches_the_nodes_namespaces_from_a_pod_that_shares_its_processes(image: Image) -> None:
-    into = ["nsenter", "-t", "1", "-m", "-u", "-i", "-n", "-p", "--"]
-
-    done = image.run("readlink", "/proc/self/ns/mnt", entrypoint=into)
+    done = image.run("ls", "-l", "/proc/self/ns", entrypoint=INTO_THE_NODE, node=_NODE)
 
     assert done.returncode == 0, done.stderr
-    assert done.stdout.decode().strip() == os.readlink("/proc/1/ns/mnt")
+    inits, entered = (dict(re.findall(r"(\w+) -> (\S+)", part)) for part in done.stdout.decode().split(_MARK))
+    assert {name: entered[name] for name in _SPACES} == {name: inits[name] for name in _SPACES}
+    assert entered["mnt"] != os.readlink("/proc/self/ns/mnt")
 
 
 def test_only_tmp_can_be_written(image: Image) -> None:
