@@ -34,7 +34,7 @@ def google_script(plan: Plan) -> str:
         "account_project": account_project(account) if account else "",
     }
     quoted = {name: shlex.quote(value) for name, value in values.items()}
-    quoted["members"] = " ".join(map(shlex.quote, members))
+    quoted["members"] = "\n".join(f"    {shlex.quote(member)}" for member in members)
     grants = fill("google/impersonated.sh" if account else "google/direct.sh", **quoted)
     quoted |= {"program": PROGRAM, "mode": plan.mode.name, "grants": grants}
     return fill("google/google.sh", **quoted)

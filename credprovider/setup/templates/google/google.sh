@@ -13,6 +13,9 @@ CONDITION=@{condition}
 REPOSITORY=@{repository}
 REPOSITORY_LOCATION=@{repository_location}
 REPOSITORY_PROJECT=@{repository_project}
+MEMBERS=(
+@{members}
+)
 
 say() { printf '%s\n' "$*" >&2; }
 die() { say "google.sh: $*"; exit 1; }

@@ -1,0 +1,1 @@
+"""`setup`: from answers to files, and from those files to a pull."""
