@@ -23,7 +23,8 @@ def calls(script: str) -> list[list[str]]:
 
 def known_flags(words: list[str]) -> set[str]:
     """The flags of the command that the words name."""
-    command = tuple(words[:2] if words[1:] and words[1] in helps.actions(words[:1]) else words[:1])
+    has_action = words[:2] == ["setup", "migrate"] or (words[1:2] and words[1] in helps.actions(words[:1]))
+    command = tuple(words[:2] if has_action else words[:1])
     return _flags(command)
 
 
