@@ -45,7 +45,7 @@ def run(argv: list[str], stdin: BinaryIO, stdout: BinaryIO, stderr: TextIO) -> i
         0 when written, 1 when the disk refuses, 2 when something is missing or wrong, and nothing is written.
     """
     if argv[:1] == ["migrate"]:
-        module = importlib.import_module("credprovider.setup.migrate.command")
+        module = importlib.import_module("credprovider.commands.setup_migrate")
         code: int = module.run(argv[1:], stdin, stdout, stderr)
         return code
     parser = _parser(stdout, stderr)

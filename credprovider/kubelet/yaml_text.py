@@ -60,12 +60,37 @@ def parse_yaml(data: bytes) -> YamlDocument:
     Raises:
         DocumentError: where goyaml, or the conversion to JSON, fails.
     """
-    try:
+    with _trouble_told(data):
         scanner = GoScanner(data)
         raw = _compose(scanner)
         decoder = _Decoder()
         root = decoder.value(raw, 0) if raw else Node(Kind.NULL, Place(1, 1))
         return YamlDocument(root, tuple(decoder.duplicates), _ignored(scanner))
+
+
+def parse_yaml_stream(data: bytes, *, alias_limit: int) -> Iterator[YamlDocument]:
+    """Read all documents of a stream, as kubectl does.
+
+    Args:
+        data: the stream.
+        alias_limit: how many values of one document may come from aliases; goyaml's own limit lets a document of a
+            few hundred kilobytes grow to millions.
+
+    Raises:
+        DocumentError: as `parse_yaml`, when the document in question is asked for.
+    """
+    with _trouble_told(data):
+        scanner = GoScanner(data)
+        while (raw := _compose(scanner)) is not None:
+            decoder = _Decoder(alias_limit)
+            yield YamlDocument(decoder.value(raw, 0), tuple(decoder.duplicates), None)
+
+
+@contextmanager
+def _trouble_told(data: bytes) -> Iterator[None]:
+    """Turn what the scanner raises into a `DocumentError` with its place."""
+    try:
+        yield
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         context = f"{error.context}: " if error.context else ""
@@ -139,8 +164,9 @@ def _node(event: NodeEvent, anchors: dict[str, _Raw]) -> _Raw:
 class _Decoder:
     """Turns nodes into values, follows aliases, merges, and stops alias bombs as goyaml does."""
 
-    def __init__(self) -> None:
+    def __init__(self, alias_limit: int | None = None) -> None:
         self.duplicates: list[Member] = []
+        self._alias_limit = alias_limit
         self._count = 0
         self._alias_count = 0
         self._followed: list[_Raw] = []
@@ -214,6 +240,8 @@ class _Decoder:
             raise DocumentError(f"nested deeper than {_DEPTH_LIMIT} levels", raw.place)
         self._count += 1
         self._alias_count += bool(self._followed)
+        if self._alias_limit is not None and self._alias_count > self._alias_limit:
+            raise DocumentError(f"more than {self._alias_limit} values come from aliases", raw.place)
         if self._alias_count > 100 and self._count > 1000 and self._alias_count > _ALIAS_RATIO * self._count:
             raise DocumentError("document contains excessive aliasing", raw.place)
 

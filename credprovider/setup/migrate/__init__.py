@@ -1,0 +1,1 @@
+"""`setup migrate`: what the CronJob way left in a cluster, and the plan that removes it; nothing is executed."""

@@ -1,0 +1,254 @@
+"""What is to go, what stays and why, and what a person must decide; from all objects that were given; pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from credprovider.setup.migrate.docker_config import is_google
+from credprovider.setup.migrate.pods import POD_SPECS, other_uses, pod_spec, pull_secrets
+from credprovider.setup.migrate.refreshers import Grade, Refresher, external_accounts, find_refreshers
+from credprovider.setup.migrate.resources import CLUSTER_KINDS, Ref, is_name
+from credprovider.setup.migrate.rights import Choice, Rights, rights_of
+from credprovider.setup.migrate.shape import at, strings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from collections.abc import Set as AbstractSet
+
+    from credprovider.setup.migrate.cluster import Cluster
+    from credprovider.setup.migrate.resources import Resource
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Something that was looked at and stays."""
+
+    ref: Ref
+    why: str
+
+
+@dataclass(frozen=True)
+class Look:
+    """Something that a person must decide.
+
+    Attributes:
+        what: an object, or where there is none a file.
+        why: what is not clear.
+        then: what to do when it is.
+    """
+
+    what: str
+    why: str
+    then: str
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A list of ``imagePullSecrets`` that names Secrets which go.
+
+    Attributes:
+        path: of the list in the object.
+        names: of the Secrets that go, as they stand in the list.
+    """
+
+    resource: Resource
+    path: tuple[str, ...]
+    names: tuple[str, ...]
+
+
+@dataclass
+class Survey:
+    """The outcome.
+
+    Attributes:
+        secrets: that go; with what was given of them, or None.
+        rights: bindings and roles that go.
+        configurations: ConfigMaps with the vendor's file.
+    """
+
+    refreshers: list[Refresher] = field(default_factory=list)
+    secrets: dict[Ref, Resource | None] = field(default_factory=dict)
+    references: list[Reference] = field(default_factory=list)
+    rights: Rights = field(default_factory=Rights)
+    configurations: list[Resource] = field(default_factory=list)
+    kept: list[Kept] = field(default_factory=list)
+    look: list[Look] = field(default_factory=list)
+
+
+def survey(
+    cluster: Cluster, *, include: AbstractSet[str] = frozenset(), keep: AbstractSet[str] = frozenset()
+) -> Survey:
+    """Look at everything.
+
+    Args:
+        cluster: the objects.
+        include: paths (`Ref.path`) of refreshers that a person has confirmed.
+        keep: paths of objects that stay in any case.
+    """
+    found = Survey()
+    seen = find_refreshers(cluster)
+    chosen = [each for each in seen if _is_chosen(each, include, keep, found)]
+    targets = {each.resource.ref: _targets(cluster, each) for each in chosen}
+    blocked = _blocked(cluster, targets, keep, found)
+    for refresher in chosen:
+        obstacles = sorted(targets[refresher.resource.ref] & blocked)
+        if obstacles:
+            found.kept.append(Kept(refresher.resource.ref, f"it refreshes {obstacles[0]}, which stays"))
+            continue
+        found.refreshers.append(refresher)
+        found.configurations += [
+            each for each in external_accounts(cluster, refresher.resource) if each not in found.configurations
+        ]
+        found.secrets.update({ref: cluster.get(*ref) for ref in sorted(targets[refresher.resource.ref])})
+    found.references = list(_references(cluster, found))
+    gone = [refresher.resource for refresher in found.refreshers]
+    staying = [each.resource for each in seen if each not in found.refreshers]
+    found.rights = rights_of(cluster, gone, staying, set(found.secrets), Choice(include, keep))
+    found.kept += [Kept(*each) for each in found.rights.kept]
+    found.look += [Look(str(ref), why, _keep_or_include(ref)) for ref, why in found.rights.look]
+    found.kept += _what_else_stays(cluster, found)
+    for first, second in cluster.clashes:
+        why = f"given twice and not alike: {first.source}; {second.source}; the first was taken"
+        found.look.append(Look(str(first.ref), why, "give only what is deployed"))
+    return found
+
+
+def _keep_or_include(ref: Ref) -> str:
+    return f"if it is, run this again with --include {ref.path}; if not, with --keep {ref.path}"
+
+
+def _is_chosen(refresher: Refresher, include: AbstractSet[str], keep: AbstractSet[str], found: Survey) -> bool:
+    """Does it go? Those that do not are told in ``found``."""
+    ref = refresher.resource.ref
+    if ref.path in keep:
+        found.kept.append(Kept(ref, "as asked for by --keep"))
+    elif refresher.grade is Grade.FOREIGN:
+        found.kept.append(Kept(ref, f"it {refresher.reasons[0]}: another registry's"))
+    elif refresher.grade is Grade.CERTAIN or ref.path in include:
+        return True
+    else:
+        why = f"likely a refresher ({'; '.join(refresher.reasons)}), but {'; '.join(refresher.doubts)}"
+        found.look.append(Look(str(ref), why, _keep_or_include(ref)))
+    return False
+
+
+def _targets(cluster: Cluster, refresher: Refresher) -> set[Ref]:
+    """The Secrets that a refresher writes; where it computes the namespace, all of that name that are in use."""
+    own = refresher.resource.ref.namespace
+    found = set()
+    for write in refresher.writes:
+        if write.namespace is not None:
+            found.add(Ref("Secret", write.namespace or own, write.name))
+            continue
+        found |= {each.ref for each in cluster.all("Secret") if each.ref.name == write.name}
+        found |= {
+            Ref("Secret", holder.ref.namespace, write.name)
+            for holder, path in _lists(cluster)
+            if write.name in pull_secrets(at(holder.body, *path))
+        }
+    return found
+
+
+def _blocked(cluster: Cluster, targets: dict[Ref, set[Ref]], keep: AbstractSet[str], found: Survey) -> set[Ref]:
+    """Secrets that must stay although a refresher writes them; why is told in ``found``."""
+    blocked = set()
+    gone = set(targets)
+    for ref in sorted({each for refs in targets.values() for each in refs}):
+        if ref.path in keep:
+            found.kept.append(Kept(ref, "as asked for by --keep"))
+            blocked.add(ref)
+            continue
+        holders = [each for each, path in _lists(cluster) if ref.name in pull_secrets(at(each.body, *path))]
+        holders = [each for each in holders if each.ref.namespace == ref.namespace and each.ref.path in keep]
+        if holders:
+            found.kept.append(Kept(ref, f"{holders[0].ref} refers to it and stays as it is"))
+            blocked.add(ref)
+            continue
+        secret = cluster.get(*ref)
+        foreign = [host for host in (secret.hosts or ()) if not is_google(host)] if secret else []
+        if foreign:
+            found.kept.append(Kept(ref, f"it also holds credentials for {', '.join(foreign)}"))
+            then = "give those credentials a Secret of their own, refer to it instead, and run this again"
+            found.look.append(Look(str(ref), f"shared with {', '.join(foreign)}", then))
+            blocked.add(ref)
+        elif uses := _uses(cluster, ref, gone):
+            found.kept.append(Kept(ref, f"it serves for more than the kubelet's pulls: {uses}"))
+            then = "give that use credentials of its own, and run this again"
+            found.look.append(Look(str(ref), f"used for more than the kubelet's pulls: {uses}", then))
+            blocked.add(ref)
+    return blocked
+
+
+def _uses(cluster: Cluster, secret: Ref, gone: AbstractSet[Ref]) -> str:
+    """Who uses a Secret for something else than its own pulls, in words; those that go do not count."""
+    uses = []
+    for resource in cluster.all():
+        if resource.ref.namespace != secret.namespace or resource.ref in gone | {secret} or _made_by(resource, gone):
+            continue
+        if resource.ref.kind in POD_SPECS:
+            uses += [f"{resource.ref} {how}" for how in set(other_uses(pod_spec(resource), secret.name))]
+        elif resource.ref.kind not in _KNOWN_KINDS and secret.name in strings(resource.body.get("spec")):
+            uses.append(f"{resource.ref} refers to it")
+    return "; ".join(sorted(uses)[:5])
+
+
+#: Kinds of which it is known how they may refer to a Secret; of all others any mention counts.
+_KNOWN_KINDS = CLUSTER_KINDS | {"ConfigMap", "Namespace", "Role", "RoleBinding", "Secret", "Service", "ServiceAccount"}
+
+
+def _lists(cluster: Cluster) -> Iterator[tuple[Resource, tuple[str, ...]]]:
+    """Every place where ``imagePullSecrets`` may stand."""
+    for account in cluster.all("ServiceAccount"):
+        yield account, ("imagePullSecrets",)
+    for workload in cluster.workloads():
+        yield workload, (*POD_SPECS[workload.ref.kind], "imagePullSecrets")
+
+
+def _references(cluster: Cluster, found: Survey) -> Iterator[Reference]:
+    gone = {each.resource.ref for each in found.refreshers}
+    for resource, path in _lists(cluster):
+        listed = pull_secrets(at(resource.body, *path))
+        names = [name for name in listed if Ref("Secret", resource.ref.namespace, name) in found.secrets]
+        if not names or resource.ref in gone or _made_by(resource, gone):
+            continue
+        if resource.owners:
+            owner = resource.owners[0]
+            if owner.kind in POD_SPECS or not is_name(owner):
+                continue  # follows its owner
+            why = f"owned by {owner}, which will bring the reference back"
+            found.look.append(Look(str(resource.ref), why, f"take imagePullSecrets out of {owner}"))
+        elif _has_ended(resource):
+            found.kept.append(Kept(resource.ref, "it has ended, and pulls nothing any more"))
+        else:
+            yield Reference(resource, path, tuple(dict.fromkeys(names)))
+
+
+def _made_by(resource: Resource, makers: AbstractSet[Ref]) -> bool:
+    return any(owner in makers for owner in resource.owners)
+
+
+def _has_ended(resource: Resource) -> bool:
+    if resource.ref.kind == "Pod":
+        return at(resource.body, "status", "phase") in {"Succeeded", "Failed"}
+    return resource.ref.kind == "Job" and at(resource.body, "status", "completionTime") is not None
+
+
+def _what_else_stays(cluster: Cluster, found: Survey) -> Iterator[Kept]:
+    for config_map in found.configurations:
+        yield Kept(config_map.ref, "it holds the vendor's file, which the plugin's settings need: see the first steps")
+    gone = {each.resource.ref for each in found.refreshers}
+    for account in cluster.all("ServiceAccount"):
+        users = cluster.users_of(account.ref.namespace, account.ref.name)
+        if not any(user.ref in gone for user in users):
+            continue
+        others = [str(user.ref) for user in users if user.ref not in gone]
+        why = f"also used by {', '.join(others[:3])}" if others else "nothing else that was given uses it"
+        if any(str(mark).startswith("azure.workload.identity/") for mark in (*account.annotations, *account.labels)):
+            why += "; its azure.workload.identity marks, and the federated credential for it in Azure, stay as well:"
+            why += " the workload, or the plugin's service-account mode, may use that identity"
+        yield Kept(account.ref, why)
+    told = {kept.ref for kept in found.kept} | set(found.secrets)
+    for secret in cluster.all("Secret"):
+        if secret.hosts and any(map(is_google, secret.hosts)) and secret.ref not in told:
+            yield Kept(secret.ref, "no refresher that was found writes it; it may hold another vendor's credentials")

@@ -1,0 +1,1 @@
+"""`setup migrate`: on the guide's own manifests and many others, its plans carried out."""
