@@ -8,7 +8,7 @@ import pytest
 
 from tests.e2e.build import versions
 from tests.e2e_node.bundles import OLDER_VERSION
-from tests.node.trees import PROGRAM
+from tests.node.trees import CONFIG, PROGRAM
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -116,3 +116,25 @@ def test_uninstall_leaves_every_byte_as_it_was(
 
 def _state(node: InstalledNode) -> tuple[bytes, list[str], list[str], int]:
     return node.config, node.ours(), node.bundles(), node.kubelet_pid()
+
+
+def test_folder_of_configs_gets_and_loses_a_file_of_ours(
+    make_node: Callable[[], InstalledNode], record: Record
+) -> None:
+    """From 1.34 on a kubelet may be given a folder; nothing is merged then."""
+    node = make_node()
+    folder, theirs, ours = "/etc/kubernetes/providers.d", "10-aks.yaml", f"{PROGRAM}.yaml"
+    node.write(f"{folder}/{theirs}", node.config)
+    flags = node.read("/etc/default/kubelet").replace(CONFIG.encode(), folder.encode())
+    node.write("/etc/default/kubelet", flags, 0o600)
+    node.boot()
+    node.wait_until_steady()
+    with record.measure("install beside other files of a config folder", node) as measured:
+        node.good("install", settings="plain")
+    assert measured.restarts == 1
+    assert sorted(path.name for path in (node.disk / folder.lstrip("/")).iterdir()) == [theirs, ours]
+    assert node.status()["installed"]
+    node.wait_until_steady()
+    node.good("uninstall")
+    assert [path.name for path in (node.disk / folder.lstrip("/")).iterdir()] == [theirs]
+    assert node.ours() == []
