@@ -8,30 +8,36 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.kubelet import golang
+from tests.kubelet import golang, kubernetes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 _COMPONENTS = Path(__file__).resolve().parent / "components"
+_KUBERNETES = _COMPONENTS / "kubernetes"
 _VERSION = "k8s.io/component-base/version"
 #: One module file per Kubernetes minor, newest first; the same versions as tests/kubelet/harness has.
 _MODULE_FILES = ("go.mod", "kubernetes-1.34.mod")
 
 
-def _kubernetes(program: str, module_file: str) -> tuple[str, golang.Recipe]:
-    """A program of Kubernetes, and the version that a module file requires."""
-    folder = _COMPONENTS / "kubernetes"
-    programs = {program: f"k8s.io/kubernetes/cmd/{program}"}
-    version = golang.Recipe("", folder, programs, module_file).version_of("k8s.io/kubernetes")
+def _kubernetes(program: str, version: str, module_file: str) -> golang.Recipe:
+    """A program of Kubernetes."""
+    programs = {program: f"{kubernetes.MODULE}/cmd/{program}"}
     major, minor, _ = version.split(".")
     told = {"gitVersion": f"v{version}", "gitMajor": major, "gitMinor": minor}
     variables = {f"{_VERSION}.{name}": value for name, value in told.items()}
-    return version, golang.Recipe(f"{program}-{version}", folder, programs, module_file, variables=variables)
+    return golang.Recipe(f"{program}-{version}", _KUBERNETES, programs, module_file, variables=variables)
 
 
 def _kubelets() -> dict[str, golang.Recipe]:
-    return dict(_kubernetes("kubelet", module_file) for module_file in _MODULE_FILES)
+    files = kubernetes.module_files(_KUBERNETES, _MODULE_FILES)
+    return {version: _kubernetes("kubelet", version, module_file) for version, module_file in files.items()}
+
+
+def _apiserver() -> golang.Recipe:
+    """Of the newest pinned version, whatever kubelets are asked for: a control plane is never older than its nodes."""
+    version = golang.Recipe("", _KUBERNETES, {}).version_of(kubernetes.MODULE)
+    return _kubernetes("kube-apiserver", version, _MODULE_FILES[0])
 
 
 def _etcd() -> golang.Recipe:
@@ -41,7 +47,7 @@ def _etcd() -> golang.Recipe:
 
 
 def versions() -> list[str]:
-    """The Kubernetes versions whose kubelets run, newest first."""
+    """The Kubernetes versions whose kubelets run, newest first, or in the order asked for."""
     return list(_kubelets())
 
 
@@ -98,7 +104,7 @@ class ControlPlanePrograms:
 
 
 def _control_plane(how: Callable[[golang.Recipe], Path]) -> ControlPlanePrograms:
-    return ControlPlanePrograms(how(_kubernetes("kube-apiserver", _MODULE_FILES[0])[1]), how(_etcd()))
+    return ControlPlanePrograms(how(_apiserver()), how(_etcd()))
 
 
 def built_control_plane() -> ControlPlanePrograms:
@@ -109,7 +115,8 @@ def built_control_plane() -> ControlPlanePrograms:
 def main(arguments: list[str]) -> int:
     """Build what is missing; the control plane only with ``--cluster``."""
     try:
-        for version in versions():
+        for version, recipe in _kubelets().items():
+            kubernetes.build(version, recipe)
             print(_programs(version, golang.build).kubernetes)
         if "--cluster" in arguments:
             print(_control_plane(golang.build).apiserver)

@@ -14,6 +14,7 @@ import yaml
 from cryptography.hazmat.primitives.asymmetric import rsa
 from jwt.algorithms import RSAAlgorithm
 
+from credprovider.kubelet.versions import parse_version
 from tests.cloud.keys import SigningKey
 from tests.cloud.modes import MODES_BY_NAME, set_up
 from tests.cloud.world import WORLD
@@ -144,16 +145,16 @@ def test_annotated_service_account_pulls_and_costs_one_exec(
     assert [hop for hop in hops if hop != "issuer"] == ["entra", "sts", "iam"]
 
 
-@pytest.mark.parametrize(("namespace", "execs"), [("without-annotation", 0), ("not-federated", 1)])
+@pytest.mark.parametrize(("namespace", "asked"), [("without-annotation", False), ("not-federated", True)])
 def test_other_service_account_pulls_nothing(
-    joined: Node, cloud: Cloud, control_plane: ControlPlane, namespace: str, execs: int
+    joined: Node, cloud: Cloud, control_plane: ControlPlane, namespace: str, *, asked: bool
 ) -> None:
     control_plane.create(_pod("own", US))
     joined.await_running("own", WORLD.namespace)
     before = _execs(joined)
     control_plane.create(_pod("other", US, namespace))
     assert "403 Forbidden" in joined.await_failed_pull("other", namespace)
-    assert (_execs(joined) - before >= 1) is (execs == 1)
+    assert (_execs(joined) > before) is asked  # is it the plugin or the kubelet that refuses?
     assert len(cloud.calls("sts")) == 1
 
 
@@ -164,7 +165,7 @@ def test_pulled_image_is_not_for_another_service_account(
     control_plane.create(_pod("own", US))
     joined.await_running("own", WORLD.namespace)
     control_plane.create(_pod("other", US, "without-annotation", policy="IfNotPresent"))
-    if programs.minor == "1.34":
+    if parse_version(programs.minor) < (1, 35):
         joined.await_running("other", "without-annotation")
     else:
         assert "403 Forbidden" in joined.await_failed_pull("other", "without-annotation")

@@ -7,10 +7,9 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.kubelet import golang, prometheus
+from tests.kubelet import golang, kubernetes, prometheus
 
 _SOURCES = Path(__file__).resolve().parent / "harness"
-_MODULE = "k8s.io/kubernetes"
 #: One module file per Kubernetes minor, newest first.
 _MODULE_FILES = ("go.mod", "kubelet-1.34.mod")
 
@@ -36,16 +35,15 @@ class Harness:
 
 
 def _recipes() -> dict[str, golang.Recipe]:
-    recipes = {}
-    for module_file in _MODULE_FILES:
-        programs = {"harness": ".", "scripted-plugin": "./scripted-plugin"}
-        version = golang.Recipe("", _SOURCES, programs, module_file).version_of(_MODULE)
-        recipes[version] = golang.Recipe(f"harness-{version}", _SOURCES, programs, module_file)
-    return recipes
+    programs = {"harness": ".", "scripted-plugin": "./scripted-plugin"}
+    return {
+        version: golang.Recipe(f"harness-{version}", _SOURCES, programs, module_file)
+        for version, module_file in kubernetes.module_files(_SOURCES, _MODULE_FILES).items()
+    }
 
 
 def versions() -> list[str]:
-    """The Kubernetes versions whose kubelet judges, newest first."""
+    """The Kubernetes versions whose kubelet judges, newest first, or in the order asked for."""
     return list(_recipes())
 
 
@@ -56,7 +54,7 @@ def built(version: str) -> Harness:
 
 def build() -> list[Harness]:
     """All harnesses, built where they are not yet; raises as `golang.build`."""
-    return [_harness(version, golang.build(recipe)) for version, recipe in _recipes().items()]
+    return [_harness(version, kubernetes.build(version, recipe)) for version, recipe in _recipes().items()]
 
 
 def _harness(version: str, folder: Path) -> Harness:

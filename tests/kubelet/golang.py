@@ -6,6 +6,7 @@ module proxy, checked against go.sum. Everything lies in .cache/kubelet, or in $
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import functools
 import hashlib
@@ -19,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 _HERE = Path(__file__).resolve().parent
 #: Oldest Go that builds everything here (the newest modules say so in their go.mod).
@@ -42,7 +43,7 @@ class Recipe:
         name: of the folder they are put into.
         folder: with the module file and, perhaps, sources.
         programs: name of the executable -> package.
-        module_file: go.mod, or another of that folder; its .sum lies beside it.
+        module_file: go.mod, or another of that folder, or a path to one; its .sum lies beside it.
         variables: package variables to set at link time.
     """
 
@@ -82,33 +83,57 @@ def build(recipe: Recipe) -> Path:
         MissingGoError: no Go and no way to get it.
         subprocess.CalledProcessError: the build failed; Go has said why.
     """
-    cache = _cache()
-    cache.mkdir(parents=True, exist_ok=True)
-    with (cache / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        try:
-            go = _find_go()
-        except MissingGoError:
-            _install_go()
-            go = _find_go()
+    with _locked() as go:
         place = _place(recipe, go)
         if not place.is_dir():
             _build_into(place, recipe, go)
     return place
 
 
-def _cache() -> Path:
+def ask(folder: Path, *arguments: str) -> str:
+    """What go says in a module's folder; may fetch Go and modules.
+
+    Raises:
+        MissingGoError: no Go and no way to get it.
+        subprocess.CalledProcessError: it failed, and has said why.
+    """
+    with _locked() as go:
+        command = ["nice", go, *arguments]
+        return subprocess.run(
+            command, cwd=folder, env=_environment(), stdout=subprocess.PIPE, text=True, check=True
+        ).stdout
+
+
+@contextlib.contextmanager
+def _locked() -> Iterator[str]:
+    """Go, fetched if there is none, for one process at a time: the cache is not made for more."""
+    cache().mkdir(parents=True, exist_ok=True)
+    with (cache() / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            go = _find_go()
+        except MissingGoError:
+            _install_go()
+            go = _find_go()
+        yield go
+
+
+def cache() -> Path:
+    """The folder of everything that was fetched or built."""
     return Path(os.environ.get("KUBELET_CACHE") or _HERE.parent.parent / ".cache" / "kubelet")
 
 
 def _place(recipe: Recipe, go: str) -> Path:
-    told = (recipe.module_file, sorted(recipe.programs.items()), recipe.tags, sorted(recipe.variables.items()))
+    module_file = Path(recipe.module_file)
+    told = (module_file.name, sorted(recipe.programs.items()), recipe.tags, sorted(recipe.variables.items()))
     digest = hashlib.sha256(f"{_version_line(go)}\0{told}".encode())
-    modules = (recipe.module_file, f"{recipe.module_file.removesuffix('.mod')}.sum")
+    modules = (module_file.name, module_file.with_suffix(".sum").name)
     for path in sorted(recipe.folder.rglob("*")):
         if path.suffix == ".go" or path.name in modules:
             digest.update(f"\0{path.relative_to(recipe.folder)}\0".encode() + path.read_bytes())
-    return _cache() / f"{recipe.name}-{digest.hexdigest()[:16]}"
+    if module_file.is_absolute() and module_file.exists():
+        digest.update(module_file.read_bytes() + module_file.with_suffix(".sum").read_bytes())
+    return cache() / f"{recipe.name}-{digest.hexdigest()[:16]}"
 
 
 def _build_into(place: Path, recipe: Recipe, go: str) -> None:
@@ -133,7 +158,7 @@ def _environment() -> Mapping[str, str]:
 
 
 def _find_go() -> str:
-    wheel = _cache() / "go" / "go" / "bin" / "go"
+    wheel = cache() / "go" / "go" / "bin" / "go"
     for candidate in (os.environ.get("GO"), shutil.which("go"), str(wheel)):
         if candidate and os.access(candidate, os.X_OK) and _go_version(candidate) >= _WANTED:
             return candidate
@@ -153,7 +178,7 @@ def _version_line(go: str) -> str:
 
 def _install_go() -> None:
     print("==> no Go new enough here: installing the one that tests/kubelet/go.txt pins", file=sys.stderr)
-    target = _cache() / "go"
+    target = cache() / "go"
     shutil.rmtree(target, ignore_errors=True)
     flags = ["--quiet", "--require-hashes", "--no-deps", "--only-binary", ":all:", "--target", str(target)]
     command = [sys.executable, "-m", "pip", "install", *flags, "-r", str(_HERE / "go.txt")]

@@ -54,34 +54,32 @@ class Scripted:
         """From the next run on it prints this."""
         (self.folder / "stdout").write_bytes(stdout)
 
-    def kubelet(self, *args: str, cluster: Cluster | None = None) -> Kubelet:
-        """Start a kubelet whose only plugin is the scripted one, with further arguments for it."""
-        bin_dir = self.folder / "bin"
-        bin_dir.mkdir(exist_ok=True)
+    def install(self, *args: str) -> Path:
+        """Puts plugin and config in place; gives the latter."""
+        self.plugin.parent.mkdir(exist_ok=True)
         if not self.plugin.exists():
             shutil.copy(self.harness.plugin, self.plugin)
-        self.answers_nothing_yet()
-        paths = ["-stdout", str(self.folder / "stdout"), "-record", str(self.folder / "runs")]
+        stdout = self.folder / "stdout"
+        stdout.touch()
         provider = {
             "name": self.name,
             "apiVersion": V1,
             "matchImages": ["*-docker.pkg.dev", "*-docker.pkg.dev:443"],
             "defaultCacheDuration": "0s",
-            "args": [*paths, *args],
+            "args": ["-stdout", str(stdout), "-record", str(self.folder / "runs"), *args],
             **self.entry,
         }
         config = self.folder / "config.json"
         kind = {"apiVersion": "kubelet.config.k8s.io/v1", "kind": "CredentialProviderConfig"}
         config.write_text(json.dumps({**kind, "providers": [provider]}))
-        kubelet = Kubelet(self.harness, config, bin_dir, cluster=cluster, environ=self.environ)
+        return config
+
+    def kubelet(self, *args: str, cluster: Cluster | None = None) -> Kubelet:
+        """Start a kubelet whose only plugin is the scripted one, with further arguments for it."""
+        config = self.install(*args)
+        kubelet = Kubelet(self.harness, config, self.plugin.parent, cluster=cluster, environ=self.environ)
         assert kubelet.error == ""
         return kubelet
-
-    def answers_nothing_yet(self) -> None:
-        """Make the file it prints, if no test has."""
-        path = self.folder / "stdout"
-        if not path.exists():
-            path.write_bytes(b"")
 
     @property
     def plugin(self) -> Path:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.kubelet.build import Harness
-from tests.kubelet.real import V1, Cluster, Pull, ServiceAccount, Token
+from tests.kubelet.real import V1, Cluster, Kubelet, Pull, ServiceAccount, Token
 from tests.kubelet.scripted import NAME, Scripted, credential, response, token_attributes
 from tests.kubelet.vectors import section
 
@@ -126,14 +126,12 @@ def test_replaced_executable_is_run_from_the_next_pull_on(scripted: Scripted) ->
     ids=["missing", "not executable", "executable"],
 )
 def test_kubelet_starts_only_with_an_executable_in_place(scripted: Scripted, mode: int | None, complaint: str) -> None:
-    scripted.kubelet().__exit__(None, None, None)
+    config = scripted.install()
     if mode is None:
         scripted.plugin.unlink()
     else:
         scripted.plugin.chmod(mode)
-    from tests.kubelet.real import Kubelet
-
-    with Kubelet(scripted.harness, scripted.folder / "config.json", scripted.plugin.parent) as kubelet:
+    with Kubelet(scripted.harness, config, scripted.plugin.parent) as kubelet:
         assert complaint in kubelet.error
         assert (kubelet.error == "") is (mode == 0o755)
         assert (f'"{NAME}"' in kubelet.log) is (mode == 0o755)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from credprovider.kubelet.versions import parse_version
 from tests.kubelet.real import ConfigCase, Real, ResponseCase
 from tests.kubelet.vectors import ids, section
 
@@ -142,6 +143,7 @@ def test_response_is_used(real: Real, verdicts: Verdicts, identity: str) -> None
     assert verdict["errors"] == believed["counts_in_plugin_errors_total"]
     assert (verdict["duration"] or "default") == believed.get("cache_duration", "default")
     log, wording = verdict.get("log", ""), believed.get("kubelet_log", "")
-    if real.harness.minor != "1.34":  # since 1.35 the entry is structured, and the error a quoted value of it
+    if parse_version(real.harness.minor) >= (1, 35):
+        # The entry is structured there, and the error a quoted value of it.
         log, wording = re.sub(r"\\(.)", r"\1", log), believed.get("kubelet_log_since_1.35", wording)
     assert wording in log

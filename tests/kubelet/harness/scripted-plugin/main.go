@@ -2,6 +2,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"flag"
 	"io"
@@ -24,6 +25,7 @@ func main() {
 	stderr := flag.String("stderr", "", "what to complain")
 	status := flag.Int("exit", 0, "exit status")
 	record := flag.String("record", "", "file that gets a JSON line of each run")
+	awaited := flag.Int("await-runs", 0, "answer only when the record has so many runs")
 	deaf := flag.Bool("deaf", false, "close stdin unread")
 	echo := flag.Bool("echo-token", false, "answer the request's service account token as the password")
 	orphan := flag.Duration("orphan", 0, "leave a child behind that holds stdout for so long")
@@ -39,6 +41,7 @@ func main() {
 	if *record != "" {
 		note(*record, string(request))
 	}
+	await(*record, *awaited)
 	if *stdout != "" {
 		os.Stdout.Write(must(os.ReadFile(*stdout)))
 	}
@@ -62,6 +65,18 @@ func note(path, stdin string) {
 	must(file.Write(append(line, '\n')))
 	if err := file.Close(); err != nil {
 		panic(err)
+	}
+}
+
+// await returns when a record has so many lines; it gives up, with an error, long before the kubelet would.
+func await(record string, runs int) {
+	for end := time.Now().Add(20 * time.Second); runs > 0; time.Sleep(5 * time.Millisecond) {
+		if bytes.Count(must(os.ReadFile(record)), []byte("\n")) >= runs {
+			return
+		}
+		if time.Now().After(end) {
+			panic("the other runs did not begin")
+		}
 	}
 }
 
