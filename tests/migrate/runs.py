@@ -21,6 +21,7 @@ GUIDE = HERE / "guide"
 
 #: Planted into every Secret; must appear nowhere.
 CANARY = "canaryCANARY0123456789"
+ENCODED_CANARY = base64.b64encode(CANARY.encode()).decode()
 
 
 class Outcome(NamedTuple):
@@ -63,6 +64,7 @@ def look_at(objects: list[dict[str, Any]], *argv: str) -> Outcome:
     outcome = call("-", "--format", "json", *argv, stdin=stdin)
     assert outcome.code in {0, 1}, outcome.stderr
     assert CANARY not in outcome.stdout
+    assert ENCODED_CANARY[:-4] not in outcome.stdout
     return outcome
 
 
@@ -106,7 +108,7 @@ def pull_secret(name: str, namespace: str, *hosts: str) -> dict[str, Any]:
 
 def opaque(name: str, namespace: str) -> dict[str, Any]:
     """A Secret of another kind."""
-    return named("Secret", name, namespace, type="Opaque", data={"config.json": CANARY})
+    return named("Secret", name, namespace, type="Opaque", data={"config.json": ENCODED_CANARY})
 
 
 _VERSIONS = {
