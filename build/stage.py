@@ -133,7 +133,7 @@ def enter(
     path = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root"}
     certificates = {"AUTHORITIES": _AUTHORITIES, "PIP_CERT": "/run/authorities.crt"}
     return subprocess.run(
-        ["unshare", "--mount", "--pid", "--fork", "--ipc", "sh", "-c", _ENTER, "enter", tree, *command],  # noqa: S607
+        ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--ipc", "sh", "-c", _ENTER, "enter", tree, *command],  # noqa: S607
         env={**kept, **path, **certificates, **environ},
         input=stdin,
         stdout=stdout,
