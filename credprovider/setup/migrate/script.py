@@ -7,7 +7,7 @@ import shlex
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from credprovider.setup.migrate.docker_config import host_of
+from credprovider.setup.migrate.docker_config import NO_HOST, host_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -26,6 +26,8 @@ _SECRET_KINDS = ("secret", "secrets")
 _ACCOUNT_KINDS = ("serviceaccount", "serviceaccounts", "sa")
 
 _ASSIGNMENT = re.compile(r"(?:^|[;\n]|\bexport[ \t])[ \t]*([A-Za-z_]\w*)=(?:\"([^\"$`\n]*)\"|'([^'\n]*)'|([\w.:/@-]+))")
+#: What the kubelet itself replaces in commands and arguments.
+_KUBELETS_OWN = re.compile(r"\$\(([A-Za-z_]\w*)\)")
 _VARIABLE = re.compile(r"\$(?:\{([A-Za-z_]\w*)(?::?-([^}]*))?\}|\(([A-Za-z_]\w*)\)|([A-Za-z_]\w*))")
 _GOOGLE_TOKEN = re.compile(
     r"gcloud\s[^\n;|&]*print-access-token|\b(?:sts|iamcredentials|oauth2)\.googleapis\.com|\boauth2accesstoken\b"
@@ -76,7 +78,7 @@ def read_script(text: str, variables: Mapping[str, str]) -> Deeds:
     """
     known = {**variables, **{name: a or b or c for name, a, b, c in _ASSIGNMENT.findall(text)}}
     deeds = Deeds(google_token=bool(_GOOGLE_TOKEN.search(text)), google_host=bool(_HOST.search(text)))
-    for words in _commands(text):
+    for words in _commands(_KUBELETS_OWN.sub(lambda match: variables.get(match[1], match[0]), text)):
         for index, word in enumerate(words):
             if word.rpartition("/")[2] in _CLIENTS:
                 _note(deeds, [_expanded(each, known) for each in words[index + 1 :]])
@@ -142,13 +144,14 @@ def _write(name: str, flags: Mapping[str, str]) -> SecretWrite:
     return SecretWrite(
         "" if "$" in name else name,
         None if namespace is None or "$" in namespace else namespace,
-        "" if not server or server.startswith("$") else host_of(_placeholder_free(server)),
+        _host_of(server),
     )
 
 
-def _placeholder_free(server: str) -> str:
-    """A computed part of a host, such as the region, may be anything: ``$REGION-docker.pkg.dev``."""
-    return _VARIABLE.sub("region", server)
+def _host_of(server: str) -> str:
+    """A computed part, such as that of ``$REGION-docker.pkg.dev``, may be anything; what is all computed is unknown."""
+    host = host_of(_VARIABLE.sub("region", server))
+    return "" if not server or (host == NO_HOST and "$" in server) else host
 
 
 def _split(arguments: list[str]) -> tuple[list[str], dict[str, str]]:

@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from credprovider.setup.migrate.docker_config import is_google
-from credprovider.setup.migrate.pods import POD_SPECS, other_uses, pod_spec, pull_secrets
+from credprovider.setup.migrate.obstacles import find_obstacle, pull_secret_lists
+from credprovider.setup.migrate.pods import POD_SPECS, pull_secrets
 from credprovider.setup.migrate.refreshers import Grade, Refresher, external_accounts, find_refreshers
-from credprovider.setup.migrate.resources import CLUSTER_KINDS, Ref, is_name
+from credprovider.setup.migrate.resources import Ref, is_name
 from credprovider.setup.migrate.rights import Choice, Rights, rights_of
-from credprovider.setup.migrate.shape import at, strings
+from credprovider.setup.migrate.shape import at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -141,10 +142,10 @@ def _targets(cluster: Cluster, refresher: Refresher) -> set[Ref]:
         if write.namespace is not None:
             found.add(Ref("Secret", write.namespace or own, write.name))
             continue
-        found |= {each.ref for each in cluster.all("Secret") if each.ref.name == write.name}
+        found |= {each.ref for each in cluster.all("Secret") if each.ref.name == write.name and each.hosts}
         found |= {
             Ref("Secret", holder.ref.namespace, write.name)
-            for holder, path in _lists(cluster)
+            for holder, path in pull_secret_lists(cluster)
             if write.name in pull_secrets(at(holder.body, *path))
         }
     return found
@@ -153,61 +154,20 @@ def _targets(cluster: Cluster, refresher: Refresher) -> set[Ref]:
 def _blocked(cluster: Cluster, targets: dict[Ref, set[Ref]], keep: AbstractSet[str], found: Survey) -> set[Ref]:
     """Secrets that must stay although a refresher writes them; why is told in ``found``."""
     blocked = set()
-    gone = set(targets)
     for ref in sorted({each for refs in targets.values() for each in refs}):
-        if ref.path in keep:
-            found.kept.append(Kept(ref, "as asked for by --keep"))
-            blocked.add(ref)
+        obstacle = find_obstacle(cluster, ref, set(targets), keep)
+        if obstacle is None:
             continue
-        holders = [each for each, path in _lists(cluster) if ref.name in pull_secrets(at(each.body, *path))]
-        holders = [each for each in holders if each.ref.namespace == ref.namespace and each.ref.path in keep]
-        if holders:
-            found.kept.append(Kept(ref, f"{holders[0].ref} refers to it and stays as it is"))
-            blocked.add(ref)
-            continue
-        secret = cluster.get(*ref)
-        foreign = [host for host in (secret.hosts or ()) if not is_google(host)] if secret else []
-        if foreign:
-            found.kept.append(Kept(ref, f"it also holds credentials for {', '.join(foreign)}"))
-            then = "give those credentials a Secret of their own, refer to it instead, and run this again"
-            found.look.append(Look(str(ref), f"shared with {', '.join(foreign)}", then))
-            blocked.add(ref)
-        elif uses := _uses(cluster, ref, gone):
-            found.kept.append(Kept(ref, f"it serves for more than the kubelet's pulls: {uses}"))
-            then = "give that use credentials of its own, and run this again"
-            found.look.append(Look(str(ref), f"used for more than the kubelet's pulls: {uses}", then))
-            blocked.add(ref)
+        blocked.add(ref)
+        found.kept.append(Kept(ref, obstacle.why))
+        if obstacle.then:
+            found.look.append(Look(str(ref), obstacle.why, obstacle.then))
     return blocked
-
-
-def _uses(cluster: Cluster, secret: Ref, gone: AbstractSet[Ref]) -> str:
-    """Who uses a Secret for something else than its own pulls, in words; those that go do not count."""
-    uses = []
-    for resource in cluster.all():
-        if resource.ref.namespace != secret.namespace or resource.ref in gone | {secret} or _made_by(resource, gone):
-            continue
-        if resource.ref.kind in POD_SPECS:
-            uses += [f"{resource.ref} {how}" for how in set(other_uses(pod_spec(resource), secret.name))]
-        elif resource.ref.kind not in _KNOWN_KINDS and secret.name in strings(resource.body.get("spec")):
-            uses.append(f"{resource.ref} refers to it")
-    return "; ".join(sorted(uses)[:5])
-
-
-#: Kinds of which it is known how they may refer to a Secret; of all others any mention counts.
-_KNOWN_KINDS = CLUSTER_KINDS | {"ConfigMap", "Namespace", "Role", "RoleBinding", "Secret", "Service", "ServiceAccount"}
-
-
-def _lists(cluster: Cluster) -> Iterator[tuple[Resource, tuple[str, ...]]]:
-    """Every place where ``imagePullSecrets`` may stand."""
-    for account in cluster.all("ServiceAccount"):
-        yield account, ("imagePullSecrets",)
-    for workload in cluster.workloads():
-        yield workload, (*POD_SPECS[workload.ref.kind], "imagePullSecrets")
 
 
 def _references(cluster: Cluster, found: Survey) -> Iterator[Reference]:
     gone = {each.resource.ref for each in found.refreshers}
-    for resource, path in _lists(cluster):
+    for resource, path in pull_secret_lists(cluster):
         listed = pull_secrets(at(resource.body, *path))
         names = [name for name in listed if Ref("Secret", resource.ref.namespace, name) in found.secrets]
         if not names or resource.ref in gone or _made_by(resource, gone):
