@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from credprovider.setup.inputs import Answers, Input
 
 
+#: In hints -> the answer that stands there once it is given.
+_PLACEHOLDERS = {"CLUSTER": "cluster", "GROUP": "resourceGroup", "PROJECT": "googleProject"}
+
+
 class Interrupted(Exception):
     """The person left; nothing was written."""
 
@@ -45,7 +49,7 @@ def ask_for(
         default = entry.default_for(found)
         value = answers.get(entry.name)
         if value is None and len(entry.options(found)) != 1 and _is_asked(entry, default, everything=everything):
-            value = _ask(entry, default, entry.options(found), read_line, write, check)
+            value = _ask(entry, default, found, read_line, write, check)
         if value is None:
             value = default
         if value is not None:
@@ -62,13 +66,14 @@ def _is_asked(entry: Input, default: str | None, *, everything: bool) -> bool:
 def _ask(
     entry: Input,
     default: str | None,
-    options: tuple[str, ...],
+    found: Answers,
     read_line: Callable[[], str],
     write: Callable[[str], object],
     check: Callable[[Input, Any], None],
 ) -> Any:
+    options = entry.options(found)
     choices = f" ({' | '.join(options)})" if options else ""
-    hint = f"  ({entry.hint})\n" if entry.hint else ""
+    hint = f"  ({_filled(entry.hint, found)})\n" if entry.hint else ""
     suffix = f" [{default}]" if default is not None else ""
     write(hint)
     while True:
@@ -89,3 +94,10 @@ def _ask(
             write(f"  {error}\n")
             continue
         return value
+
+
+def _filled(hint: str, found: Answers) -> str:
+    """A hint's command with what is known already; other placeholders stay as they are."""
+    for placeholder, name in _PLACEHOLDERS.items():
+        hint = hint.replace(placeholder, str(found.get(name, placeholder)))
+    return hint

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from credprovider import __version__
 from credprovider.errors import PROGRAM
 from credprovider.setup.forms import split_image
 from credprovider.setup.node_files import CREDENTIAL_CONFIG, config, credential_config
@@ -91,23 +92,38 @@ def _deployment(plan: Plan, namespace: str, account: str) -> dict[str, Any]:
 def kustomization(plan: Plan) -> str:
     """An overlay over the product's base."""
     repository, tag, digest = split_image(plan["installerImage"])
-    image = {"name": PROGRAM, "newName": repository}
-    image |= {"digest": digest} if digest else {"newTag": tag} if tag else {}
+    pinned = {"digest": digest} if digest else {"newTag": tag or __version__}
     document: dict[str, Any] = {
         "apiVersion": "kustomize.config.k8s.io/v1beta1",
         "kind": "Kustomization",
         "resources": [plan["kustomizeBase"]],
-    }
-    if plan.mode.source == "service-account":
-        document["resources"].append("rbac.yaml")
-    document |= {
-        "images": [image],
+        "images": [{"name": PROGRAM, "newName": repository, **pinned}],
+        # The name gets a hash of the content, so that new settings roll the pods, one node after the other.
         "configMapGenerator": [
             {
                 "name": f"{PROGRAM}-settings",
                 "namespace": PROGRAM,
                 "files": ["config.json", CREDENTIAL_CONFIG],
+                "options": {"immutable": True},
             }
         ],
     }
+    if plan.mode.source == "service-account":
+        document["resources"].append("rbac.yaml")
+    if plan.mode.source == "token-file":
+        document["components"] = [_below(plan["kustomizeBase"], "components/token-file")]
+        document["patches"] = [_audience_patch(plan)]
     return dump(document, comment="Overlay over the product's Kustomize base.")
+
+
+def _below(base: str, path: str) -> str:
+    """A folder below a base, which may be a URL with a query."""
+    place, mark, query = base.partition("?")
+    return f"{place.rstrip('/')}/{path}{mark}{query}"
+
+
+def _audience_patch(plan: Plan) -> dict[str, Any]:
+    """The token that is relayed has the audience of the settings, whichever the component's is."""
+    path = "/spec/template/spec/volumes/2/projected/sources/0/serviceAccountToken/audience"
+    patch = dump([{"op": "replace", "path": path, "value": plan.token_audience}])
+    return {"target": {"kind": "DaemonSet", "name": PROGRAM}, "patch": patch}

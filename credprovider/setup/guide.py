@@ -42,6 +42,9 @@ def readme(plan: Plan, waiting: Mapping[str, tuple[str, ...]]) -> str:
         azure_does=_azure_does(plan),
         google=_google(plan),
         nodes=_nodes(plan),
+        terraform_note=" && bash ../azure.sh"
+        if plan.mode.name == "managed-identity" and plan["identity"] == "own"
+        else "",
         namespaces=_namespaces(plan),
         image=plan["image"],
         doctor_note=" (it needs a pod's token in this mode: `--service-account-token`)"

@@ -32,7 +32,7 @@ def terraform(plan: Plan) -> dict[str, str]:
 def _variable(name: str, value: Any) -> str:
     default = "" if value is not None else "\n  default = null"
     kind = "string" if value is None else _TYPES[type(value)]
-    return f'variable "{name}" {{\n  type{"    " if default else ""} = {kind}{default}\n}}\n'
+    return f'variable "{name}" {{\n  type{"   " if default else ""} = {kind}{default}\n}}\n'
 
 
 def _azure(plan: Plan) -> str:
@@ -88,6 +88,7 @@ def _google_variables(plan: Plan) -> dict[str, Any]:
     variables: dict[str, Any] = {
         "google_project": plan["googleProject"],
         "google_project_number": trust.project_number,
+        "google_iam_host": f"iam.{trust.universe}",
         "google_pool": trust.pool,
         "google_provider": trust.provider,
         "attribute_mapping": plan.attribute_mapping,

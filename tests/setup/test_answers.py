@@ -180,12 +180,26 @@ _HOSTILE = [
 @pytest.mark.parametrize("mark", _HOSTILE, ids=repr)
 def test_no_kind_of_answer_lets_a_language_mark_by(mark: str) -> None:
     samples = {
-        "cluster": "aks", "resource-group": "rg", "guid": WORLD.tenant_id, "location": "westeurope",
-        "identity": "ident", "service-account": "ns/sa", "resource": "api://x", "audience": "x", "project": "my-project",
-        "project-number": "12345", "pool": "pool", "google-account": WORLD.service_account_email, "instance": "acme",
-        "port": "9466", "base": "./base", "registry": "us-docker.pkg.dev", "image": WORLD.image,
-        "installer-image": "x.azurecr.io/i:1", "version": "1.34",
-    }  # fmt: skip
+        "cluster": "aks",
+        "resource-group": "rg",
+        "guid": WORLD.tenant_id,
+        "location": "westeurope",
+        "identity": "ident",
+        "service-account": "ns/sa",
+        "resource": "api://x",
+        "audience": "x",
+        "project": "my-project",
+        "project-number": "12345",
+        "pool": "pool",
+        "google-account": WORLD.service_account_email,
+        "instance": "acme",
+        "port": "9466",
+        "base": "./base",
+        "registry": "us-docker.pkg.dev",
+        "image": WORLD.image,
+        "installer-image": "x.azurecr.io/i:1",
+        "version": "1.34",
+    }
     assert sorted(samples) == _KINDS
     for kind, good in samples.items():
         check(kind, good)

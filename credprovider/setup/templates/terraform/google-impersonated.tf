@@ -3,6 +3,11 @@ resource "google_service_account" "pull" {
   account_id                   = split("@", var.google_service_account)[0]
   project                      = var.google_service_account_project
   create_ignore_already_exists = true
+
+  # It may have been there before, and then others may use it.
+  lifecycle {
+    prevent_destroy = true
+  }
 }
 
 resource "google_service_account_iam_member" "pull" {

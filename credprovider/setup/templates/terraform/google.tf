@@ -5,7 +5,7 @@ locals {
   quoted    = [for subject in local.subjects : "'${subject}'"]
   condition = length(local.quoted) == 1 ? "assertion.sub == ${local.quoted[0]}" : "assertion.sub in [${join(", ", local.quoted)}]"
   pool      = "projects/${var.google_project_number}/locations/global/workloadIdentityPools/${google_iam_workload_identity_pool.pull.workload_identity_pool_id}"
-  members   = { for index, subject in local.subjects : tostring(index) => "principal://iam.googleapis.com/${local.pool}/subject/${trimprefix(subject, var.subject_prefix)}" }
+  members   = { for index, subject in local.subjects : tostring(index) => "principal://${var.google_iam_host}/${local.pool}/subject/${trimprefix(subject, var.subject_prefix)}" }
 }
 
 resource "google_project_service" "pull" {
