@@ -128,11 +128,13 @@ class Loop:
         """One look; a round if one is due."""
         clock = self._host.clock
         self._situation.alive = clock.boottime()
-        if clock.boottime() >= self._due or self._signature() != self._seen:
+        before = self._signature()
+        if clock.boottime() >= self._due or before != self._seen:
             good = self._round()
             pause = _INTERVAL * (1 + _JITTER * (2 * self._chance() - 1)) if good else _AFTER_REFUSAL
             self._due = clock.boottime() + pause
-            self._seen = self._signature()
+            # Not as it is now: what others did during the round would pass for ours. Our own costs one more look.
+            self._seen = before
         if self._taint is not None:
             self._taint.look(ready=self._situation.ready)
         self._situation.alive = clock.boottime()

@@ -14,6 +14,7 @@ from credprovider.node.exchange_check import image_of
 from credprovider.node.metrics import metrics_text
 from credprovider.node.status import status, status_text
 from credprovider.registries import Registry, parse_image
+from tests.node.fake_host import undisturbed
 from tests.node.fake_node import CREDENTIAL, FakeNode, anything
 from tests.node.pods import Pod, metric
 from tests.node.trees import (
@@ -101,6 +102,21 @@ def test_drift_is_repaired_at_the_next_look(pod: Pod, node: FakeNode, drift: Any
     assert {path: entry for path, entry in shot(node).items() if not path.endswith("state.json")} == installed
     assert pod.cluster.events[-1][0] == "DriftRepaired"
     assert metric(pod, "drift_repairs_total") == "1"
+
+
+def test_drift_during_a_round_is_repaired_at_the_next_look(pod: Pod, node: FakeNode) -> None:
+    theirs = node.config
+
+    def rewrite(_: int, step: str, __: str) -> None:
+        if step == LINK:
+            node.steps.before = undisturbed
+            node.rewrite(theirs)
+
+    node.steps.before = rewrite
+    pod.tick()
+    assert node.config == theirs
+    pod.tick(2)
+    assert PROGRAM.encode() in node.config
 
 
 def test_a_reimaged_node_is_installed_anew(tmp_path: Path, pod: Pod, node: FakeNode) -> None:
