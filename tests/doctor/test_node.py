@@ -121,7 +121,7 @@ def test_plugin_gets_the_kubelets_very_bytes_arguments_and_environment(ward: War
 
 def _anonymous(ward: Ward) -> None:
     image = ward.cloud.world.image
-    ward.node.journal.append(
+    ward.node.say(
         f'E1123 10:00:00.1 1 remote_image.go:180] "PullImage from image service failed" image="{image}" err="rpc error:'
         " code = Unknown desc = failed to pull and unpack image: failed to authorize: failed to fetch anonymous token:"
         f' unexpected status from GET request to https://us-docker.pkg.dev/v2/token: 403 Forbidden" of {image}'
@@ -129,7 +129,7 @@ def _anonymous(ward: Ward) -> None:
 
 
 def _audience(ward: Ward) -> None:
-    ward.node.journal.append(
+    ward.node.say(
         f"E1123 10:00:00.1 1 plugin.go:500] {PROGRAM}: failed to get service account token: serviceaccounts"
         f' "bifrost-sa" is forbidden: audience "{_AUDIENCE}" not found in pod spec volume, system:node:aks-1 is not'
         " authorized to request tokens for this audience"
@@ -386,14 +386,14 @@ def test_failure_that_the_plugin_remembers_is_no_failure_any_more(ward: Ward) ->
 
 
 def test_last_failure_in_the_log_is_told_and_does_not_count(ward: Ward) -> None:
-    ward.node.journal.append(f"E1123 plugin.go: error execing credential provider plugin {PROGRAM}: exit 4: {_LINE}")
+    ward.node.say(f"E1123 plugin.go: error execing credential provider plugin {PROGRAM}: exit 4: {_LINE}")
     found = ward.examine()
     found.assert_green()
     assert "imds-busy" in found.hop("kubelet-log")["warnings"][0]
 
 
 def test_line_of_another_registry_is_nobodys_concern(ward: Ward) -> None:
-    ward.node.journal.append("E1123 failed to pull docker.io/library/x: failed to fetch anonymous token: 403 Forbidden")
+    ward.node.say("E1123 failed to pull docker.io/library/x: failed to fetch anonymous token: 403 Forbidden")
     ward.examine().assert_green()
 
 

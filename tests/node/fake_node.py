@@ -181,6 +181,10 @@ class FakeNode:
         state = "running" if self.pid else "auto-restart"
         return f"LoadState=loaded\nMainPID={self.pid}\nNRestarts={self.restarts}\nSubState={state}\n"
 
+    def say(self, line: str) -> None:
+        """A line of the kubelet in its journal."""
+        self.journal.append((self.now, line))
+
     def heard(self, options: dict[str, str]) -> str:
         """Journalctl, with its options for a span of time and a number of lines."""
         since, until = (float(options[name].removeprefix("@")) for name in ("--since", "--until"))
@@ -220,8 +224,7 @@ class FakeNode:
         good = self.would_start() and self.likes(self.loaded)
         self.starts.append((self.loaded, good))
         if not good:
-            told = "E1123 10:00:00.1 1 run.go:72] command failed: Failed to register CRI auth plugins"
-            self.journal.append((self.now, told))
+            self.say("E1123 10:00:00.1 1 run.go:72] command failed: Failed to register CRI auth plugins")
             self._dies_at = self.now + 1
 
     def _write(self, path: str, content: str) -> None:

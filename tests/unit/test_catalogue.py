@@ -321,7 +321,9 @@ def test_all_forty_one_pairs_are_there_once() -> None:
 def test_data_holds_only_what_the_matcher_knows() -> None:
     codes = [entry.code for entry in entries()]
     assert len(set(codes)) == len(codes)
-    prefixes = r"(imds|entra|sts|iam|registry|kubelet|clock|image|plugin|network|token|service-account|deadline)(-[a-z0-9]+)+"
+    prefixes = (
+        r"(imds|entra|sts|iam|registry|kubelet|clock|image|plugin|network|token|service-account|deadline)(-[a-z0-9]+)+"
+    )
     assert [code for code in codes if not re.fullmatch(prefixes, code)] == []
     families = {entry.family for entry in entries() if entry.family} | set(_RAW["families"].values())
     assert families <= EXIT_CODES.keys()
