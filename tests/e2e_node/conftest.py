@@ -14,7 +14,7 @@ from tests.cloud.core import inside
 from tests.e2e.build import Programs, built, versions
 from tests.e2e_node import bundles
 from tests.e2e_node.installed import InstalledNode
-from tests.e2e_node.record import Record
+from tests.e2e_node.record import TABLE_VARIABLE, Record, joined
 from tests.e2e_node.settings import write_settings
 from tests.e2e_node.system_tree import NoTreeError, system_tree
 from tests.kubelet.golang import MissingGoError
@@ -45,11 +45,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Show what was measured."""
-    record = config.stash[_RECORD]
-    if record.rows:
+    """Show what was measured, or hand it on to who started several runs."""
+    rows = config.stash[_RECORD].table()
+    place = os.environ.get(TABLE_VARIABLE)
+    if place:
+        Path(place).write_text(rows)
+    elif rows:
         terminalreporter.section("measured")
-        terminalreporter.write(record.table())
+        terminalreporter.write(joined([rows]))
 
 
 @pytest.fixture(scope="session")

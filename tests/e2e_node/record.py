@@ -1,4 +1,4 @@
-"""What a run measured: seconds and starts of the kubelet by scenario, shown as a table at its end."""
+"""What a run measured: seconds and starts of the kubelet by scenario, put into a table at its end."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from tests.e2e_node.aks import AksNode
+
+#: Names the file that a run puts its rows into.
+TABLE_VARIABLE = "E2E_NODE_TABLE"
 
 
 @dataclass
@@ -42,10 +45,14 @@ class Record:
         self.rows.append((scenario, node.version, measured))
 
     def table(self) -> str:
-        """As Markdown."""
-        lines = ["| scenario | kubelet | seconds | kubelet restarts |", "|---|---|---|---|"]
-        lines += [
-            f"| {scenario} | {version} | {measured.seconds:.0f} | {measured.restarts} |"
+        """The rows, as Markdown."""
+        return "".join(
+            f"| {scenario} | {version} | {measured.seconds:.0f} | {measured.restarts} |\n"
             for scenario, version, measured in self.rows
-        ]
-        return "\n".join(lines) + "\n"
+        )
+
+
+def joined(tables: Iterable[str]) -> str:
+    """Tables of several runs below one head; empty without rows."""
+    rows = "".join(tables)
+    return f"| scenario | kubelet | seconds | kubelet restarts |\n|---|---|---|---|\n{rows}" if rows else ""

@@ -99,7 +99,6 @@ def test_two_installers_at_once_restart_once(node: InstalledNode, record: Record
     assert node.status()["installed"]
 
 
-@every_version
 def test_uninstall_leaves_every_byte_as_it_was(
     make_node: Callable[[], InstalledNode], installed: InstalledNode, record: Record
 ) -> None:

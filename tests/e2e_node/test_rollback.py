@@ -45,7 +45,6 @@ def test_kubelet_that_refuses_gets_its_old_config_back(make_node: Callable[[], I
     assert node.config == before
 
 
-@every_version
 def test_installer_killed_right_after_the_restart_leaves_the_rescue_at_work(
     make_node: Callable[[], InstalledNode], record: Record, tmp_path: Path
 ) -> None:
