@@ -34,10 +34,10 @@ def _kubelets() -> dict[str, golang.Recipe]:
     return {version: _kubernetes("kubelet", version, module_file) for version, module_file in files.items()}
 
 
-def _apiserver() -> golang.Recipe:
+def _of_control_plane(program: str) -> golang.Recipe:
     """Of the newest pinned version, whatever kubelets are asked for: a control plane is never older than its nodes."""
     version = golang.Recipe("", _KUBERNETES, {}).version_of(kubernetes.MODULE)
-    return _kubernetes("kube-apiserver", version, _MODULE_FILES[0])
+    return _kubernetes(program, version, _MODULE_FILES[0])
 
 
 def _etcd() -> golang.Recipe:
@@ -97,14 +97,24 @@ def built(version: str) -> Programs:
 
 @dataclass(frozen=True)
 class ControlPlanePrograms:
-    """Folders with kube-apiserver, of the newest minor, and etcd."""
+    """Executables, all but etcd of the newest minor."""
 
     apiserver: Path
+    controller_manager: Path
+    scheduler: Path
     etcd: Path
 
 
 def _control_plane(how: Callable[[golang.Recipe], Path]) -> ControlPlanePrograms:
-    return ControlPlanePrograms(how(_apiserver()), how(_etcd()))
+    def kubernetes_program(name: str) -> Path:
+        return how(_of_control_plane(name)) / name
+
+    return ControlPlanePrograms(
+        kubernetes_program("kube-apiserver"),
+        kubernetes_program("kube-controller-manager"),
+        kubernetes_program("kube-scheduler"),
+        how(_etcd()) / "etcd",
+    )
 
 
 def built_control_plane() -> ControlPlanePrograms:

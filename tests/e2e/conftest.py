@@ -14,7 +14,7 @@ from tests.cloud.store import MemoryStore
 from tests.e2e.build import Programs, built, versions
 from tests.e2e.images import runnable
 from tests.e2e.node import Node
-from tests.kubelet.golang import MissingGoError, NotBuiltError
+from tests.kubelet.golang import NotBuiltError
 from tests.plugin.runner import EXECUTABLE, FROZEN_STATE, clear
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def programs(request: pytest.FixtureRequest) -> Programs:
         pytest.fail(f"{EXECUTABLE} is not built: run `./dev build`", pytrace=False)
     try:
         return built(request.param)
-    except (NotBuiltError, MissingGoError) as error:
+    except NotBuiltError as error:
         pytest.fail(f"{error}: run `python -m tests.e2e.build` (needs network)", pytrace=False)
 
 

@@ -1,4 +1,4 @@
-"""etcd and kube-apiserver, and what an administrator does with them; nothing schedules, so pods name their node."""
+"""etcd, kube-apiserver and, if wanted, controllers and scheduler; and what an administrator does with them."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 
     from tests.e2e.build import ControlPlanePrograms
 
-SERVER = "https://127.0.0.1:6443"
 _ETCD = "http://127.0.0.1:2379"
+#: Address and port of the Service `kubernetes`, as every pod is told; no kube-proxy is needed to get there.
+IN_CLUSTER = ("10.0.0.1", 443)
 
 
 class ControlPlane:
@@ -26,13 +27,22 @@ class ControlPlane:
     Args:
         folder: where it keeps everything.
         issuer: whose name its ServiceAccount tokens bear.
+        address: of the API server; what pods are told, `IN_CLUSTER`, has to be an address of `lo` first.
+
+    Attributes:
+        server: the API server's URL.
+        pki: who may do what.
     """
 
-    def __init__(self, folder: Path, programs: ControlPlanePrograms, issuer: str) -> None:
+    def __init__(
+        self, folder: Path, programs: ControlPlanePrograms, issuer: str, address: tuple[str, int] = ("127.0.0.1", 6443)
+    ) -> None:
         folder.mkdir()
         self._folder = folder
         self._programs = programs
         self._issuer = issuer
+        self._address = address
+        self.server = "https://{}:{}".format(*address)
         self._processes = Processes(folder, {"PATH": "/usr/bin:/bin"})
         self.pki = Pki(folder)
         self._tls = ssl.create_default_context(cafile=str(self.pki.ca))
@@ -47,14 +57,14 @@ class ControlPlane:
             "listen-peer-urls": "http://127.0.0.1:2380",
             "unsafe-no-fsync": "true",
         }
-        self._processes.start("etcd", self._programs.etcd / "etcd", etcd)
+        self._processes.start("etcd", self._programs.etcd, etcd)
         api = {
             "etcd-servers": _ETCD,
-            "bind-address": "127.0.0.1",
+            "bind-address": self._address[0],
             "advertise-address": "127.1.0.60",
             "endpoint-reconciler-type": "none",
-            "secure-port": "6443",
-            "service-cluster-ip-range": "10.0.0.0/24",
+            "secure-port": self._address[1],
+            "service-cluster-ip-range": f"{IN_CLUSTER[0]}/24",
             "tls-cert-file": self.pki.server,
             "tls-private-key-file": self.pki.server,
             "client-ca-file": self.pki.ca,
@@ -66,8 +76,24 @@ class ControlPlane:
             "service-account-signing-key-file": self.pki.signing_key,
             "api-audiences": "https://kubernetes.default.svc",
         }
-        self._processes.start("kube-apiserver", self._programs.apiserver / "kube-apiserver", api)
+        self._processes.start("kube-apiserver", self._programs.apiserver, api)
         until(self._ready, "the API server is ready", self._processes.tails)
+
+    def start_controllers(self) -> None:
+        """What makes pods of a DaemonSet, puts pods onto nodes, and gives namespaces their ServiceAccounts."""
+        common = {"leader-elect": "false", "secure-port": "0"}
+        manager = {"root-ca-file": self.pki.ca, "use-service-account-credentials": "true"}
+        for name, program, flags in (
+            ("kube-controller-manager", self._programs.controller_manager, {**common, **manager}),
+            ("kube-scheduler", self._programs.scheduler, common),
+        ):
+            certificate = self.pki.client(f"system:{name}", f"system:{name}")
+            kubeconfig = self.pki.kubeconfig(certificate, self.server)
+            self._processes.start(name, program, {"kubeconfig": kubeconfig, **flags})
+
+    def tails(self) -> str:
+        """The ends of all logs, for a failure's message."""
+        return self._processes.tails()
 
     def _ready(self) -> bool:
         try:
@@ -93,7 +119,7 @@ class ControlPlane:
         """One request of the administrator's: the answer, decoded if it is JSON."""
         data = None if body is None else json.dumps(body).encode()
         head = {"Content-Type": "application/json"}
-        request = urllib.request.Request(SERVER + path, data, head, method=method)  # noqa: S310 - SERVER is https
+        request = urllib.request.Request(self.server + path, data, head, method=method)  # noqa: S310 - https
         try:
             with urllib.request.urlopen(request, context=self._tls, timeout=20) as answer:  # noqa: S310
                 text = answer.read().decode()
@@ -102,7 +128,7 @@ class ControlPlane:
         return json.loads(text) if text.startswith("{") else text
 
     def close(self) -> None:
-        """Ends both."""
+        """Ends all."""
         self._processes.close()
 
 

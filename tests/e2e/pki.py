@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from typing import TYPE_CHECKING
 
@@ -27,7 +28,7 @@ class Pki:
         self._authority = trustme.CA(key_type=trustme.KeyType.RSA)
         self.ca = folder / "ca.pem"
         self._authority.cert_pem.write_to_path(str(self.ca))
-        self.server = self._issue("server", "kube-apiserver", "test", "127.0.0.1", "localhost")
+        self.server = self.serving("kube-apiserver", "127.0.0.1", "localhost", "10.0.0.1")
         self.signing_key = folder / "service-account.pem"
         key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
         pem = key.private_bytes(
@@ -39,13 +40,19 @@ class Pki:
         """Certificate and key of a Kubernetes user, in one file."""
         return self._issue(name.replace(":", "-"), name, group, "client")
 
+    def serving(self, name: str, *identities: str) -> Path:
+        """Certificate and key of a server that is reached by these names and addresses, in one file."""
+        return self._issue(f"{name}-server", name, "test", *identities)
+
     def kubeconfig(self, certificate: Path, server: str) -> Path:
-        """A kubeconfig for a client."""
-        user = {"client-certificate": str(certificate), "client-key": str(certificate)}
+        """A kubeconfig for a client; whole in itself, so that it can be carried elsewhere."""
+        own = base64.b64encode(certificate.read_bytes()).decode()
+        authority = base64.b64encode(self.ca.read_bytes()).decode()
+        user = {"client-certificate-data": own, "client-key-data": own}
         content = {
             "apiVersion": "v1",
             "kind": "Config",
-            "clusters": [{"name": "test", "cluster": {"server": server, "certificate-authority": str(self.ca)}}],
+            "clusters": [{"name": "test", "cluster": {"server": server, "certificate-authority-data": authority}}],
             "users": [{"name": "user", "user": user}],
             "contexts": [{"name": "test", "context": {"cluster": "test", "user": "user"}}],
             "current-context": "test",

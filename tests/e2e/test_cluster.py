@@ -11,17 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
-from cryptography.hazmat.primitives.asymmetric import rsa
-from jwt.algorithms import RSAAlgorithm
 
 from credprovider.kubelet.versions import parse_version
-from tests.cloud.keys import SigningKey
 from tests.cloud.modes import MODES_BY_NAME, set_up
 from tests.cloud.world import WORLD
 from tests.e2e.build import built_control_plane
-from tests.e2e.control_plane import SERVER, ControlPlane
+from tests.e2e.control_plane import ControlPlane
 from tests.e2e.node import NAME, pod
-from tests.kubelet.golang import MissingGoError, NotBuiltError
+from tests.e2e.trust import trusting
+from tests.kubelet.golang import NotBuiltError
 from tests.plugin.runner import EXECUTABLE, PROGRAM
 
 if TYPE_CHECKING:
@@ -39,31 +37,16 @@ _PLUGIN = f'plugin_name="{PROGRAM}"'
 US, EUROPE = WORLD.images[:2]
 
 
-class _PublishedKey(SigningKey):
-    """An issuer's key from its JWKS, to verify with; what the cloud itself signs in that name no longer verifies."""
-
-    def __init__(self, jwk: dict[str, Any]) -> None:
-        super().__init__()
-        key = RSAAlgorithm.from_jwk(jwk)
-        assert isinstance(key, rsa.RSAPublicKey)
-        self.public = key
-        self.kid = str(jwk["kid"])
-
-
 @pytest.fixture
 def control_plane(tmp_path_factory: pytest.TempPathFactory, cloud: Cloud) -> Iterator[ControlPlane]:
     """A cluster with the ServiceAccounts below; Entra ID and Google verify its tokens by the keys it publishes."""
     try:
         built = built_control_plane()
-    except (NotBuiltError, MissingGoError) as error:
+    except NotBuiltError as error:
         pytest.fail(f"{error}: run `python -m tests.e2e.build --cluster` (needs network)", pytrace=False)
     made = ControlPlane(tmp_path_factory.mktemp("cluster") / "control-plane", built, WORLD.cluster_issuer)
-    state = cloud.core.state
-    before = state.cluster_key
     try:
         made.start()
-        (jwk,) = made.jwks()
-        state.cluster_key = _PublishedKey(jwk)
         made.create(
             *(_namespace(name) for name in (WORLD.namespace, "without-annotation", "not-federated")),
             _service_account(WORLD.namespace, **{_ANNOTATION: WORLD.client_id}),
@@ -71,9 +54,9 @@ def control_plane(tmp_path_factory: pytest.TempPathFactory, cloud: Cloud) -> Ite
             _service_account("not-federated", **{_ANNOTATION: WORLD.client_id}),
             *_audience_rbac(),
         )
-        yield made
+        with trusting(cloud, made):
+            yield made
     finally:
-        state.cluster_key = before
         made.close()
 
 
@@ -110,7 +93,7 @@ def joined(node: Node, cloud: Cloud, control_plane: ControlPlane) -> Node:
     }
     node.install(EXECUTABLE.parent, sample, setting.config, tokenAttributes=attributes)
     certificate = control_plane.pki.client(f"system:node:{NAME}", "system:nodes")
-    node.start_kubelet(control_plane.pki.kubeconfig(certificate, SERVER))
+    node.start_kubelet(control_plane.pki.kubeconfig(certificate, control_plane.server))
     return node
 
 

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.cloud.world import WORLD
 from tests.e2e.build import built_control_plane
-from tests.e2e.control_plane import SERVER, ControlPlane
+from tests.e2e.control_plane import ControlPlane
 from tests.e2e.kubectl import built_kubectl
-from tests.kubelet.golang import MissingGoError, NotBuiltError
+from tests.e2e.shell import Shell
+from tests.kubelet.golang import NotBuiltError
 from tests.migrate.runs import CANARY, Outcome, call, guide, moved, named, pick, pull_secret, workload
 
 if TYPE_CHECKING:
@@ -28,43 +27,19 @@ _KINDS = (
 )
 
 
-class Cluster:
-    """An API server as its administrator has it in a shell."""
-
-    def __init__(self, folder: Path, kubectl: Path, control_plane: ControlPlane) -> None:
-        self._folder = folder
-        certificate = control_plane.pki.client("admin", "system:masters")
-        self.kubeconfig = control_plane.pki.kubeconfig(certificate, SERVER)
-        bin_ = folder / "bin"
-        bin_.mkdir()
-        (bin_ / "kubectl").symlink_to(kubectl / "kubectl")
-        self._environment = {"PATH": f"{bin_}:/usr/bin:/bin", "HOME": str(folder), "KUBECONFIG": str(self.kubeconfig)}
-
-    def run(self, command: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
-        """Paste into a shell."""
-        return subprocess.run(
-            ["sh", "-c", command],
-            cwd=self._folder,
-            env=self._environment,
-            input=stdin,
-            text=True,
-            capture_output=True,
-            check=False,
-        )
+class Cluster(Shell):
+    """An API server with objects, as its administrator has it."""
 
     def fill(self, objects: list[dict[str, Any]]) -> None:
         """As `kubectl create` does, namespaces first."""
         namespaces = sorted({each["metadata"]["namespace"] for each in objects if "namespace" in each["metadata"]})
         for each in (*(named("Namespace", name, "") for name in namespaces), *objects):
-            done = self.run("kubectl create -f -", json.dumps(each))
-            assert done.returncode == 0, done.stderr
+            self.good("kubectl create -f -", json.dumps(each))
 
     def objects(self) -> list[dict[str, Any]]:
         """All that the tests deal with, without what the server counts."""
-        done = self.run(f"kubectl get {_KINDS} -A -o json")
-        assert done.returncode == 0, done.stderr
         found = []
-        for each in json.loads(done.stdout)["items"]:
+        for each in json.loads(self.good(f"kubectl get {_KINDS} -A -o json"))["items"]:
             meta = each["metadata"]
             kept = {name: meta[name] for name in ("name", "namespace", "labels", "annotations") if name in meta}
             kept.get("annotations", {}).pop("deprecated.daemonset.template.generation", None)
@@ -79,7 +54,7 @@ class Cluster:
     def look(self, *argv: str) -> Outcome:
         """The product, live."""
         before = dict(os.environ)
-        os.environ.update(self._environment)
+        os.environ.update(self.environment)
         try:
             return call("--live", "--format", "json", *argv)
         finally:
@@ -103,13 +78,13 @@ class Cluster:
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     try:
         programs, kubectl = built_control_plane(), built_kubectl()
-    except (NotBuiltError, MissingGoError) as error:
+    except NotBuiltError as error:
         pytest.fail(f"{error}: run `./dev e2e-cluster` (needs network)", pytrace=False)
     folder = tmp_path_factory.mktemp("migrate")
     control_plane = ControlPlane(folder / "control-plane", programs, WORLD.cluster_issuer)
     try:
         control_plane.start()
-        yield Cluster(folder, kubectl, control_plane)
+        yield Cluster(folder, [kubectl / "kubectl"], control_plane)
     finally:
         control_plane.close()
 

@@ -21,7 +21,7 @@ SOCKET = "/run/containerd/containerd.sock"
 #: Parent of all containers' cgroups; tests/e2e/enter removes it.
 _CGROUP = "/azure-gar-e2e"
 _TREE = "ubuntu-2404-network-isolated"
-_CONTAINERD = "/opt/containerd"
+CONTAINERD = "/opt/containerd"
 
 #: As AKS's, without what writes to the firewall and what fetches a first certificate.
 _KUBELET = """\
@@ -131,7 +131,7 @@ class AksNode(Machine):
     """
 
     def __init__(self, folder: Path, tree: Path, programs: Programs, ca: Path, shared: dict[str, Path]) -> None:
-        shared = {"/opt/bin": programs.kubernetes, _CONTAINERD: programs.containerd, **shared}
+        shared = {"/opt/bin": programs.kubernetes, CONTAINERD: programs.containerd, **shared}
         super().__init__(folder, tree, shared)
         self.version = programs.minor
         self._lay_out(make_tree(folder, _TREE), ca)
@@ -148,7 +148,7 @@ class AksNode(Machine):
         self.write("/etc/containerd/config.toml", _containerd_config())
         self.write("/usr/local/sbin/like-a-machine", _LIKE_A_MACHINE)
         self._unit("kubelet", _KUBELET.format(socket=SOCKET))
-        self._unit("containerd", _CONTAINERD_UNIT.format(programs=_CONTAINERD))
+        self._unit("containerd", _CONTAINERD_UNIT.format(programs=CONTAINERD))
         self._unit("like-a-machine", _LIKE_A_MACHINE_UNIT)
         self.write("/etc/hostname", f"{NAME}\n")
         for name in ("hosts", "resolv.conf", "nsswitch.conf"):

