@@ -119,8 +119,15 @@ class Node:
 
     def await_failed_pull(self, name: str, namespace: str = "default") -> str:
         """Until the pod's image could not be pulled: what `kubectl describe pod` would show of that."""
-        self.until(lambda: self._waiting(name, namespace)[0] == "ErrImagePull", f"the pull of pod {name} fails")
-        return self._waiting(name, namespace)[1]
+        seen: list[str] = []
+
+        def has_failed() -> bool:
+            reason, message = self._waiting(name, namespace)
+            seen[:] = [message]
+            return reason == "ErrImagePull" and bool(message)
+
+        self.until(has_failed, f"the pull of pod {name} fails")
+        return seen[0]
 
     def _waiting(self, name: str, namespace: str) -> tuple[str, str]:
         state = self.container(name, namespace).get("state", {}).get("waiting", {})

@@ -55,7 +55,7 @@ class Processes:
         self._running.clear()
 
 
-def until(holds: Callable[[], bool], what: str, explain: Callable[[], str], seconds: float = 60) -> None:
+def until(holds: Callable[[], bool], what: str, explain: Callable[[], str], seconds: float = 120) -> None:
     """Wait for something; a failure says what was waited for and what `explain` knows."""
     end = time.monotonic() + seconds
     while not holds():

@@ -6,6 +6,7 @@ Only ServiceAccounts that are meant to pull do, and what one of them may use ano
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +38,32 @@ _PLUGIN = f'plugin_name="{PROGRAM}"'
 US, EUROPE = WORLD.images[:2]
 
 
+#: Also meant to pull, without Entra ID: by a grant to its own subject.
+_SECOND = "second-team"
+
+
+@dataclass(frozen=True)
+class Chain:
+    """A way from a ServiceAccount's token to Google.
+
+    Attributes:
+        mode: one of tests.cloud.modes.
+        audience: of the token that the node asks for.
+        hops: that one exchange takes.
+        annotated: does an annotation name the identity?
+    """
+
+    mode: str
+    audience: str
+    hops: tuple[str, ...]
+    annotated: bool = False
+
+
+#: Entra ID verifies the API server's token by its keys; or STS does.
+_ENTRA = Chain("service-account-entra-impersonated", WORLD.exchange_resource, ("entra", "sts", "iam"), annotated=True)
+_STS = Chain("service-account-direct", WORLD.cluster_audience, ("sts",))
+
+
 @pytest.fixture
 def control_plane(tmp_path_factory: pytest.TempPathFactory, cloud: Cloud) -> Iterator[ControlPlane]:
     """A cluster with the ServiceAccounts below; Entra ID and Google verify its tokens by the keys it publishes."""
@@ -48,11 +75,11 @@ def control_plane(tmp_path_factory: pytest.TempPathFactory, cloud: Cloud) -> Ite
     try:
         made.start()
         made.create(
-            *(_namespace(name) for name in (WORLD.namespace, "without-annotation", "not-federated")),
+            *(_namespace(name) for name in (WORLD.namespace, "without-annotation", "not-federated", _SECOND)),
             _service_account(WORLD.namespace, **{_ANNOTATION: WORLD.client_id}),
             _service_account("without-annotation"),
             _service_account("not-federated", **{_ANNOTATION: WORLD.client_id}),
-            *_audience_rbac(),
+            _service_account(_SECOND),
         )
         with trusting(cloud, made):
             yield made
@@ -69,31 +96,36 @@ def _service_account(namespace: str, **annotations: str) -> dict[str, Any]:
     return {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": meta}
 
 
-def _audience_rbac() -> list[dict[str, Any]]:
-    """What we ship, for the audience that the settings below name."""
+def _audience_rbac(audience: str) -> list[dict[str, Any]]:
+    """What we ship, for an audience."""
     text = (_SAMPLES / "service-account-rbac.yaml").read_text()
     role, binding = yaml.safe_load_all(text)
-    role["rules"][0]["resources"] = [WORLD.exchange_resource]
+    role["rules"][0]["resources"] = [audience]
     return [role, binding]
+
+
+def _join(node: Node, cloud: Cloud, control_plane: ControlPlane, chain: Chain) -> None:
+    """Make it a node of the cluster, in service-account mode."""
+    setting = set_up(node.folder / "settings", cloud, MODES_BY_NAME[chain.mode])
+    sample = _SAMPLES / "service-account.yaml"
+    attributes = yaml.safe_load(sample.read_text())["providers"][0]["tokenAttributes"]
+    attributes |= {"serviceAccountTokenAudience": chain.audience, "cacheType": "Token"}
+    if chain.annotated:
+        config = json.loads(setting.config.read_text())
+        config["identity"]["serviceAccount"]["requiredAnnotationKeys"] = [_ANNOTATION]
+        del config["identity"]["entra"]["clientId"]
+        setting.config.write_text(json.dumps(config))
+        attributes |= {"cacheType": "ServiceAccount", "requiredServiceAccountAnnotationKeys": [_ANNOTATION]}
+    node.install(EXECUTABLE.parent, sample, setting.config, tokenAttributes=attributes)
+    certificate = control_plane.pki.client(f"system:node:{NAME}", "system:nodes")
+    node.start_kubelet(control_plane.pki.kubeconfig(certificate, control_plane.server))
 
 
 @pytest.fixture
 def joined(node: Node, cloud: Cloud, control_plane: ControlPlane) -> Node:
-    """A node of the cluster, in service-account mode through Entra ID, where an annotation names the identity."""
-    setting = set_up(node.folder / "settings", cloud, MODES_BY_NAME["service-account-entra-impersonated"])
-    config = json.loads(setting.config.read_text())
-    config["identity"]["serviceAccount"]["requiredAnnotationKeys"] = [_ANNOTATION]
-    del config["identity"]["entra"]["clientId"]
-    setting.config.write_text(json.dumps(config))
-    sample = _SAMPLES / "service-account.yaml"
-    attributes = yaml.safe_load(sample.read_text())["providers"][0]["tokenAttributes"]
-    attributes |= {
-        "serviceAccountTokenAudience": WORLD.exchange_resource,
-        "requiredServiceAccountAnnotationKeys": [_ANNOTATION],
-    }
-    node.install(EXECUTABLE.parent, sample, setting.config, tokenAttributes=attributes)
-    certificate = control_plane.pki.client(f"system:node:{NAME}", "system:nodes")
-    node.start_kubelet(control_plane.pki.kubeconfig(certificate, control_plane.server))
+    """A node of the cluster, through Entra ID, where an annotation names the identity; the RBAC is there."""
+    control_plane.create(*_audience_rbac(_ENTRA.audience))
+    _join(node, cloud, control_plane, _ENTRA)
     return node
 
 
@@ -106,26 +138,51 @@ def _execs(node: Node) -> float:
     return node.metric("kubelet_credential_provider_plugin_duration_count").get(_PLUGIN, 0)
 
 
-def test_without_our_rbac_the_node_gets_no_token(joined: Node, control_plane: ControlPlane) -> None:
-    for each in _audience_rbac():
-        control_plane.delete(each)
+def _exchanges(cloud: Cloud) -> list[str]:
+    return [call["hop"] for call in cloud.calls() if call["hop"] not in {"registry", "issuer"}]
+
+
+def _shown_tokens(cloud: Cloud) -> set[str]:
+    """The credentials that the registry was asked with."""
+    heads = ({name.lower(): value for name, value in call["headers"].items()} for call in cloud.calls("registry"))
+    return {head["authorization"] for head in heads if head.get("authorization", "").startswith("Basic ")}
+
+
+def test_without_our_rbac_the_node_gets_no_token(node: Node, cloud: Cloud, control_plane: ControlPlane) -> None:
+    _join(node, cloud, control_plane, _STS)
     control_plane.create(_pod("no-rbac", US))
-    assert "403 Forbidden" in joined.await_failed_pull("no-rbac", WORLD.namespace)
-    assert _execs(joined) == 0
-    assert [line for line in joined.log.splitlines() if "service account token" in line and "audience" in line]
+    assert "403 Forbidden" in node.await_failed_pull("no-rbac", WORLD.namespace)
+    assert _execs(node) == 0
+    assert "is not authorized to request tokens for this audience" in node.log
 
 
-def test_annotated_service_account_pulls_and_costs_one_exec(
-    joined: Node, cloud: Cloud, control_plane: ControlPlane
+@pytest.mark.parametrize("chain", [_ENTRA, _STS], ids=lambda chain: chain.mode)
+def test_service_account_that_may_pull_costs_one_exec(
+    node: Node, cloud: Cloud, control_plane: ControlPlane, chain: Chain
 ) -> None:
-    control_plane.create(_pod("first", US), _pod("second", EUROPE))
-    joined.await_running("first", WORLD.namespace)
-    control_plane.create(_pod("third", EUROPE))
-    for name in ("second", "third"):
-        joined.await_running(name, WORLD.namespace)
-    assert 1 <= _execs(joined) <= 2  # the first two pods came at once
-    hops = [call["hop"] for call in cloud.calls() if call["hop"] != "registry"]
-    assert [hop for hop in hops if hop != "issuer"] == ["entra", "sts", "iam"]
+    control_plane.create(*_audience_rbac(chain.audience))
+    _join(node, cloud, control_plane, chain)
+    control_plane.create(_pod("first", US))
+    node.await_running("first", WORLD.namespace)
+    control_plane.create(_pod("second", EUROPE))
+    node.await_running("second", WORLD.namespace)
+    assert _execs(node) == (1 if chain.annotated else 2)  # cacheType Token: another pod has another token
+    assert _exchanges(cloud) == list(chain.hops)
+
+
+def test_two_service_accounts_that_may_pull_have_nothing_in_common(
+    node: Node, cloud: Cloud, control_plane: ControlPlane
+) -> None:
+    cloud.grant(f"system:serviceaccount:{_SECOND}:{WORLD.service_account}")
+    control_plane.create(*_audience_rbac(_STS.audience))
+    _join(node, cloud, control_plane, _STS)
+    control_plane.create(_pod("own", US), _pod("other", US, _SECOND))
+    node.await_running("own", WORLD.namespace)
+    node.await_running("other", _SECOND)
+    assert _execs(node) == 2
+    assert len(_shown_tokens(cloud)) == 2
+    sent = {call["form"]["subject_token"] for call in cloud.calls("sts")}
+    assert len(sent) == 2
 
 
 @pytest.mark.parametrize(("namespace", "asked"), [("without-annotation", False), ("not-federated", True)])

