@@ -10,12 +10,12 @@ import argparse
 import importlib
 import sys
 
-from credprovider.errors import PROGRAM
+from credprovider.errors import PROGRAM, one_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from typing import BinaryIO, Protocol, TextIO
+    from typing import BinaryIO, NoReturn, Protocol, TextIO
 
     class _Writer(Protocol):
         def write(self, text: str, /) -> object: ...
@@ -73,9 +73,16 @@ class CommandParser(argparse.ArgumentParser):
             return argparse.Namespace(), int(stop.code or 0)
 
     def refuse(self, message: str) -> int:
-        """Complain about an argument as argparse does, and return the exit code."""
-        self._streams[1].write(f"{self.format_usage()}{self.prog}: error: {message}\n")
+        """Complain about an argument, and return the exit code."""
+        self._streams[1].write(self._complaint(message))
         return 2
+
+    def error(self, message: str) -> NoReturn:
+        """The same for what argparse itself has found; its own way shows the usage first, half a screen of it."""
+        self.exit(2, self._complaint(message))
+
+    def _complaint(self, message: str) -> str:
+        return f"{self.prog}: error: {one_line(message)}; --help tells more\n"
 
     def _print_message(self, message: str, file: _Writer | None = None) -> None:
         if file is sys.stdout:

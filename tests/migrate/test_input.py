@@ -37,7 +37,9 @@ _GUIDE = look_at(guide()).targets(*REMOVAL)
 def test_usage_error(argv: list[str]) -> None:
     outcome = call(*argv, stdin=json.dumps(named("Pod", "p")).encode())
     assert (outcome.code, outcome.stdout) == (2, "")
-    assert outcome.stderr.startswith("usage: azure-gar-credential-provider setup migrate ")
+    assert outcome.stderr.startswith("azure-gar-credential-provider setup migrate: error: ")
+    assert outcome.stderr.endswith("; --help tells more\n")
+    assert outcome.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize("stdin", [b"", b"null", b"[]", b"a: 1", b"kind: Pod\nmetadata: {}\n", b"{}"])

@@ -424,10 +424,24 @@ def test_again_is_idempotent_and_takes_flags_as_changes(tmp_path: Path) -> None:
     assert not list(out.glob(".setup.*"))
 
 
-def test_usage(tmp_path: Path) -> None:
-    assert call()[0] == 2
-    assert call("--again", str(tmp_path), "--out", "x")[0] == 2
-    assert call("--again", str(tmp_path / "nothing"))[0] == 2
+@pytest.mark.parametrize(
+    "argv", [[], ["--bogus"], ["--again", "x", "--out", "y"], ["--mode"], ["--out", "x", "y\nz"]], ids=str
+)
+def test_usage_error_is_one_line(argv: list[str]) -> None:
+    code, out, told = call(*argv)
+    assert (code, out) == (2, "")
+    assert told.startswith("azure-gar-credential-provider setup: error: ")
+    assert told.endswith("; --help tells more\n")
+    assert told.count("\n") == 1
+
+
+def test_a_folder_that_is_not_there_cannot_be_made_again(tmp_path: Path) -> None:
+    code, _, told = call("--again", str(tmp_path / "nothing"))
+    assert code == 2
+    assert "values.yaml cannot be read" in told
+
+
+def test_help_names_every_answer() -> None:
     code, out, _ = call("--help")
     assert code == 0
     assert all(entry.flag in out for entry in INPUTS)

@@ -61,8 +61,10 @@ def test_usage_error(command: ModuleType, argv: list[str]) -> None:
     outcome = call(command, *argv, stdin=written())
     assert outcome.code == 2
     assert outcome.stdout == b""
-    assert outcome.stderr.startswith("usage: azure-gar-credential-provider ")
-    assert "error: " in outcome.stderr
+    assert outcome.stderr.startswith("azure-gar-credential-provider ")
+    assert ": error: " in outcome.stderr
+    assert outcome.stderr.endswith("; --help tells more\n")
+    assert outcome.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize("command", [request, check_response, lint])
