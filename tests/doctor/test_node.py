@@ -397,6 +397,14 @@ def test_line_of_another_registry_is_nobodys_concern(ward: Ward) -> None:
     ward.examine().assert_green()
 
 
+def test_line_from_before_the_window_is_not_heard(ward: Ward) -> None:
+    ward.node.say(f"E1123 plugin.go: error execing credential provider plugin {PROGRAM}: exit 4: {_LINE}")
+    ward.node.live(9 * 60)
+    assert ward.examine().hop("kubelet-log")["warnings"]
+    ward.node.live(2 * 60)
+    assert ward.examine().hop("kubelet-log")["warnings"] == []
+
+
 def test_metric_of_the_running_kubelet_is_compared(ward: Ward) -> None:
     ward.node.tells_hash = True
     found = ward.examine()

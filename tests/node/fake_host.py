@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -196,7 +195,7 @@ class FakeCommands(Commands):
             case ["systemd-run", *_, "/usr/bin/env", "-i", executable, _]:
                 return node.self_test(executable)
             case ["journalctl", *options]:
-                return Ran(0, node.heard(dict(itertools.pairwise(options))).encode())
+                return Ran(0, node.heard(options).encode())
             case [program, config] if program.startswith(f"{BIN_DIR}/") and config.startswith("--config="):
                 node.asked.append(stdin)
                 return node.exchange

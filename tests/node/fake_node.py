@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import os
+import re
 import shutil
 import subprocess
 import time
@@ -16,17 +17,20 @@ from typing import TYPE_CHECKING
 from credprovider.kubelet.config import lint_path
 from credprovider.kubelet.versions import parse_version
 from credprovider.node.commands import Ran
+from credprovider.node.discover import flag_value
 from tests.node.fake_host import FakeHost, Steps
 from tests.node.trees import BIN_DIR, CONFIG, FIXTURES, HOME, PROGRAM
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from credprovider.node.host import Host
     from credprovider.node.probes import Readiness
 
 _TICKS = os.sysconf("SC_CLK_TCK")
+_SPAN = re.compile(r"-(\d+)(s|min|h)")
+_SECONDS = {"s": 1, "min": 60, "h": 3600}
 _ANSWER = (
     b'{"kind":"CredentialProviderResponse","apiVersion":"credentialprovider.kubelet.k8s.io/v1",'
     b'"cacheKeyType":"Image","cacheDuration":"0s","auth":{}}'
@@ -185,11 +189,21 @@ class FakeNode:
         """A line of the kubelet in its journal."""
         self.journal.append((self.now, line))
 
-    def heard(self, options: dict[str, str]) -> str:
-        """Journalctl, with its options for a span of time and a number of lines."""
-        since, until = (float(options[name].removeprefix("@")) for name in ("--since", "--until"))
-        lines = [line for at, line in self.journal if since <= at <= until]
-        return "\n".join(lines[-int(options["--lines"]) :])
+    def heard(self, options: Sequence[str]) -> str:
+        """Journalctl, with its options for a span of time and a number of lines; without them all is heard."""
+        since, until = (self._moment(flag_value(options, name)) for name in ("--since", "--until"))
+        lines = [line for at, line in self.journal if (since or 0) <= at <= (self.now if until is None else until)]
+        count = flag_value(options, "--lines")
+        return "\n".join(lines if count is None else lines[-int(count) :])
+
+    def _moment(self, text: str | None) -> float | None:
+        """Of systemd.time(7) the seconds since 1970, and a span before now."""
+        if text is None or text.startswith("@"):
+            return None if text is None else float(text[1:])
+        span = _SPAN.fullmatch(text)
+        if span is None:
+            raise AssertionError(f"journalctl: Failed to parse timestamp: {text}")
+        return self.now - int(span[1]) * _SECONDS[span[2]]
 
     def self_test(self, executable: str) -> Ran:
         """Run the bundle: it answers if it is whole."""
