@@ -17,7 +17,7 @@ from credprovider.setup.migrate.live import LiveCluster, NoKubectlError
 from credprovider.setup.migrate.machine import plan_object
 from credprovider.setup.migrate.planning import make_plan
 from credprovider.setup.migrate.reading import Manifests
-from credprovider.setup.migrate.resources import Ref, is_name
+from credprovider.setup.migrate.resources import Ref, is_name, path_of
 from credprovider.setup.migrate.script_file import script_text
 from credprovider.setup.migrate.step import Kubectl
 from credprovider.setup.migrate.survey import survey
@@ -185,12 +185,14 @@ def _manifests_plan(options: argparse.Namespace, stdin: BinaryIO) -> Plan:
 
 def _survey(cluster: Cluster, options: argparse.Namespace) -> Survey:
     known = {resource.ref.path for resource in cluster.all()}
-    for flag, paths in (("--include", options.include), ("--keep", options.keep)):
-        for path in paths:
-            # A Secret that a CronJob writes is in no manifest.
-            if path not in known and not (flag == "--keep" and path.startswith("secret/")):
-                raise _Refusal(f"{flag} {path}: there is no such object in what was given")
-    return survey(cluster, include=frozenset(options.include), keep=frozenset(options.keep))
+    include = frozenset(path_of(words, known) for words in options.include)
+    keep = frozenset(path_of(words, known) for words in options.keep)
+    # A Secret that a CronJob writes is in no manifest.
+    unseen = [("--include", path) for path in sorted(include - known)]
+    unseen += [("--keep", path) for path in sorted(keep - known) if not path.startswith("secret/")]
+    if unseen:
+        raise _Refusal(f"{' '.join(unseen[0])}: there is no such object in what was given")
+    return survey(cluster, include=include, keep=keep)
 
 
 def _json(plan: Plan) -> str:

@@ -99,9 +99,12 @@ def moved(objects: list[dict[str, Any]], namespace: str) -> list[dict[str, Any]]
     return found
 
 
-def pull_secret(name: str, namespace: str, *hosts: str) -> dict[str, Any]:
-    """A Secret with registry credentials."""
-    config = {"auths": {host: {"auth": CANARY, "password": CANARY} for host in hosts or ("us-docker.pkg.dev",)}}
+def pull_secret(name: str, namespace: str, *hosts: str, user: str = "") -> dict[str, Any]:
+    """A Secret with registry credentials; without a user, of a form that no client takes."""
+    entry = {"auth": CANARY, "password": CANARY}
+    if user:
+        entry |= {"username": user, "auth": base64.b64encode(f"{user}:{CANARY}".encode()).decode()}
+    config = {"auths": dict.fromkeys(hosts or ("us-docker.pkg.dev",), entry)}
     data = {".dockerconfigjson": base64.b64encode(json.dumps(config).encode()).decode()}
     return named("Secret", name, namespace, type="kubernetes.io/dockerconfigjson", data=data)
 

@@ -30,6 +30,7 @@ _GUIDE = look_at(guide()).targets(*REMOVAL)
         ["-", "--image", "$(id)"],
         ["-", "--include", "cronjob/bifrost/none"],
         ["-", "--keep", "role/bifrost/none"],
+        ["-", "--include", "secret/bifrost/none"],
         ["-", "--format", "yaml"],
     ],
     ids=" ".join,
@@ -125,6 +126,13 @@ def test_unusable_text_is_told_with_its_place_and_spoils_no_other(text: bytes, w
     (look,) = outcome.plan["look"]
     assert why in look["why"]
     assert f"{tmp_path / 'a.yaml'}, line " in look["what"]
+
+
+def test_text_reads_well_on_a_terminal_and_is_no_html_on_a_page(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_bytes(b"a: [\n")
+    text = call(str(tmp_path)).stdout
+    assert "&lt;" not in text
+    assert "'`<stream end>`'" in text
 
 
 def test_unreadable_file_in_a_folder_is_told(tmp_path: Path) -> None:

@@ -85,6 +85,85 @@ def test_same_secret_name_elsewhere_is_not_ours() -> None:
     assert "another vendor's" in outcome.kept()["Secret ar-pull-secret in x"]
 
 
+_ELSEWHERE = (
+    workload("StatefulSet", "db", "ar-pull-secret", namespace="x"),
+    pull_secret("ar-pull-secret", "x", user="oauth2accesstoken"),
+)
+
+
+def test_access_token_that_nobody_renews_is_told_with_the_flag_to_use() -> None:
+    outcome = _plan(*_ELSEWHERE)
+    assert (outcome.code, outcome.targets(*REMOVAL)) == (1, _GUIDE)
+    (look,) = outcome.plan["look"]
+    assert look["what"] == "Secret ar-pull-secret in x"
+    assert "no refresher that was found writes it; it is referred to by StatefulSet db in x" in look["why"]
+    assert "--include secret/x/ar-pull-secret" in look["then"]
+    assert "--keep secret/x/ar-pull-secret" in look["then"]
+
+
+def test_access_token_that_nobody_renews_goes_when_told_so_and_comes_back(tmp_path: Path) -> None:
+    objects = [*guide(), *_ELSEWHERE]
+    cluster = PretendedCluster(tmp_path, as_made(objects))
+    before = cluster.objects()
+    outcome = look_at(objects, "--include", "secret/x/ar-pull-secret")
+    assert outcome.code == 0
+    assert {"StatefulSet/x/db", "Secret/x/ar-pull-secret"} <= set(outcome.targets("references", "secrets"))
+    assert cluster.carry_out(outcome.plan) == []
+    assert "Secret/x/ar-pull-secret" not in cluster.names()
+    assert "imagePullSecrets" not in str(cluster.objects())
+    assert cluster.carry_out(outcome.plan, "undo") == []
+    assert cluster.objects() == before
+
+
+def test_access_token_that_nobody_renews_stays_when_told_so() -> None:
+    outcome = _plan(*_ELSEWHERE, argv=("--keep", "secret/x/ar-pull-secret"))
+    assert (outcome.code, outcome.targets(*REMOVAL)) == (0, _GUIDE)
+    assert outcome.kept()["Secret ar-pull-secret in x"] == "as asked for by --keep"
+
+
+def test_access_token_of_a_cronjob_that_is_gone_is_told() -> None:
+    objects = [pull_secret("s", "x", user="oauth2accesstoken"), workload("Deployment", "w", "s", namespace="x")]
+    outcome = look_at(objects)
+    assert (outcome.code, outcome.looks(), outcome.plan["steps"]) == (1, ["Secret s in x"], [])
+    told = look_at(objects, "--include", "secret/x/s")
+    assert (told.code, told.targets(*REMOVAL)) == (0, ["Deployment/x/w", "Secret/x/s"])
+
+
+@pytest.mark.parametrize(
+    ("secret", "more"),
+    [
+        (pull_secret("s", "x", user="_json_key"), ()),
+        (pull_secret("s", "x", "quay.io", user="oauth2accesstoken"), ()),
+        (pull_secret("s", "x", "us-docker.pkg.dev", "quay.io", user="oauth2accesstoken"), ()),
+        (
+            pull_secret("s", "bifrost", user="oauth2accesstoken"),
+            (refresher("r", "kubectl create secret docker-registry s --docker-server=us-docker.pkg.dev && kubectl x"),),
+        ),
+    ],
+    ids=["key", "foreign registry", "foreign registry too", "refresher in doubt"],
+)
+def test_other_credentials_are_no_token_that_nobody_renews(secret: dict[str, Any], more: tuple[Any, ...]) -> None:
+    assert "Secret s in" not in str(_plan(secret, *more).looks())
+
+
+def test_included_access_token_that_has_another_use_stays() -> None:
+    user = workload("Deployment", "w", namespace="x", volumes=[{"name": "d", "secret": {"secretName": "s"}}])
+    outcome = look_at([pull_secret("s", "x", user="oauth2accesstoken"), user], "--include", "secret/x/s")
+    assert (outcome.code, outcome.plan["steps"]) == (1, [])
+    assert "for more than the kubelet's pulls" in outcome.plan["look"][0]["why"]
+
+
+@pytest.mark.parametrize("path", ["Secret/x/ar-pull-secret", "secrets/x/ar-pull-secret", "SECRET/x/ar-pull-secret"])
+def test_kind_of_an_object_may_be_written_as_people_do(path: str) -> None:
+    assert _plan(*_ELSEWHERE, argv=("--include", path)).code == 0
+    assert _plan(*_ELSEWHERE, argv=("--keep", path)).code == 0
+
+
+@pytest.mark.parametrize("kind", ["CronJob", "cronjobs", "cronjob.batch", "CronJobs.batch"])
+def test_documented_spelling_of_a_kept_object_is_taken(kind: str) -> None:
+    assert _plan(argv=("--keep", f"{kind}/bifrost/refresh-ar-secret")).targets(*REMOVAL) == []
+
+
 def test_other_peoples_objects_are_not_touched() -> None:
     others = [
         workload("Deployment", "w", "quay"),

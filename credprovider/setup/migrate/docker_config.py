@@ -1,4 +1,4 @@
-"""Which registries a pull secret serves: the host names of its docker config and nothing else of it; pure."""
+"""Which registries a pull secret serves, and whether by Google's access tokens; nothing else of it is kept; pure."""
 
 from __future__ import annotations
 
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 #: Types of Secrets that may be named in ``imagePullSecrets``, and the key that holds their docker config.
 DOCKER_TYPES = {"kubernetes.io/dockerconfigjson": ".dockerconfigjson", "kubernetes.io/dockercfg": ".dockercfg"}
 
+#: Google's user name for an access token in place of a password.
+_TOKEN_USER = "oauth2accesstoken"
+
 #: Shown for a key of ``auths`` that is no host; it counts as a foreign registry.
 NO_HOST = "(not a host)"
 
@@ -31,16 +34,31 @@ def registry_hosts(secret: Mapping[str, Any]) -> tuple[str, ...] | None:
     Returns:
         None if the Secret holds no docker config that can be read, so that nothing is known.
     """
+    return tuple(sorted({_host(name) for name in _entries(secret)})) or None
+
+
+def holds_access_tokens(secret: Mapping[str, Any]) -> bool:
+    """Are all its credentials access tokens of Google's, which die within the hour?
+
+    Args:
+        secret: the whole object.
+    """
+    entries = [mapping(entry) for entry in _entries(secret).values()]
+    return bool(entries) and all(entry.get("username") or entry.get("auth") for entry in entries)
+
+
+def _entries(secret: Mapping[str, Any]) -> dict[str, Any]:
+    """Host -> of each of its credentials, whether the user is `_TOKEN_USER`; empty if nothing can be read."""
     key = DOCKER_TYPES.get(text(secret.get("type")), "")
     content = text(at(secret, "stringData", key)) or _decoded(text(at(secret, "data", key)))
     try:
-        config = json.loads(content, object_pairs_hook=_without_leaves)
+        config = mapping(json.loads(content, object_pairs_hook=_without_leaves))
     except (ValueError, RecursionError):
-        return None
+        return {}
     if key == ".dockerconfigjson":
-        others = set(mapping(config)) - {"auths", "HttpHeaders"}
-        config = {**mapping(at(config, "auths")), **dict.fromkeys(others)}
-    return tuple(sorted({_host(name) for name in mapping(config)})) or None
+        others = set(config) - {"auths", "HttpHeaders"}
+        config = {**mapping(config.get("auths")), **dict.fromkeys(others)}
+    return config
 
 
 def is_google(host: str) -> bool:
@@ -62,7 +80,14 @@ def _decoded(encoded: str) -> str:
 
 
 def _without_leaves(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    return {name: value if isinstance(value, dict) else None for name, value in pairs}
+    return {name: value if isinstance(value, dict) else _is_token_user(name, value) for name, value in pairs}
+
+
+def _is_token_user(name: str, value: object) -> bool | None:
+    """Is a member of an entry the user name that goes with an access token, alone or before a password?"""
+    if name == "username":
+        return value == _TOKEN_USER
+    return _decoded(text(value)).startswith(f"{_TOKEN_USER}:") if name == "auth" else None
 
 
 def _host(key: str) -> str:

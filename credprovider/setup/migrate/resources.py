@@ -6,11 +6,12 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from credprovider.setup.migrate.docker_config import DOCKER_TYPES, registry_hosts
+from credprovider.setup.migrate.docker_config import DOCKER_TYPES, holds_access_tokens, registry_hosts
 from credprovider.setup.migrate.shape import at, items, mapping, text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from collections.abc import Set as AbstractSet
 
     from credprovider.setup.migrate.documents import Document
 
@@ -52,6 +53,8 @@ class Resource:
         body: the object; of a Secret only its type and metadata.
         source: where it was read, for people.
         hosts: of a pull Secret, the registries it has credentials for; None if that is not known.
+        applied: was it made with `kubectl apply`?
+        holds_tokens: of a pull Secret, are all its credentials access tokens of Google's?
     """
 
     ref: Ref
@@ -59,6 +62,7 @@ class Resource:
     source: str
     hosts: tuple[str, ...] | None = None
     applied: bool = field(default=False, compare=False)
+    holds_tokens: bool = False
 
     @property
     def labels(self) -> dict[str, Any]:
@@ -76,6 +80,19 @@ class Resource:
         owners = items(at(self.body, "metadata", "ownerReferences"))
         named = [mapping(owner) for owner in owners]
         return [Ref(text(owner.get("kind")), self.ref.namespace, text(owner.get("name"))) for owner in named]
+
+
+def path_of(words: str, known: AbstractSet[str]) -> str:
+    """A `Ref.path` as people write it: ``Secret/team-a/pull``, ``secrets/team-a/pull``, ``cronjobs.batch/x/y``.
+
+    Args:
+        words: what was written.
+        known: paths that there are; they tell a plural from a kind that ends in an s.
+    """
+    kind, slash, rest = words.partition("/")
+    kind = kind.lower().partition(".")[0]
+    plural, singular = f"{kind}{slash}{rest}", f"{kind.removesuffix('s')}{slash}{rest}"
+    return plural if plural in known else singular
 
 
 class RefusedNameError(ValueError):
@@ -114,13 +131,16 @@ def _resource(kind: str, body: dict[str, Any], source: str, namespace: str) -> R
     if not is_name(ref):
         what = f"a {kind}" if kind.isalnum() else "an object"
         raise RefusedNameError(f"{what} has a name or a namespace that no object can have")
-    hosts = registry_hosts(body) if kind == "Secret" and text(body.get("type")) in DOCKER_TYPES else None
+    is_pull_secret = kind == "Secret" and text(body.get("type")) in DOCKER_TYPES
     metadata = {name: value for name, value in mapping(body.get("metadata")).items() if name != "managedFields"}
     annotations = dict(mapping(metadata.get("annotations")))
     applied = annotations.pop(LAST_APPLIED, None) is not None  # of a Secret, it repeats the content
     metadata["annotations"] = annotations
     kept = {"apiVersion": body["apiVersion"], "type": body.get("type")} if kind == "Secret" else body
-    return Resource(ref, {**kept, "kind": kind, "metadata": metadata}, source, hosts, applied)
+    whole = {**kept, "kind": kind, "metadata": metadata}
+    if not is_pull_secret:
+        return Resource(ref, whole, source, applied=applied)
+    return Resource(ref, whole, source, registry_hosts(body), applied, holds_access_tokens(body))
 
 
 def is_name(ref: Ref) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from credprovider.setup.migrate.docker_config import is_google
-from credprovider.setup.migrate.obstacles import find_obstacle, pull_secret_lists
+from credprovider.setup.migrate.obstacles import Obstacle, find_obstacle, pull_secret_lists
 from credprovider.setup.migrate.pods import POD_SPECS, pull_secrets
 from credprovider.setup.migrate.refreshers import Grade, Refresher, external_accounts, find_refreshers
 from credprovider.setup.migrate.resources import Ref, is_name
@@ -84,7 +84,7 @@ def survey(
 
     Args:
         cluster: the objects.
-        include: paths (`Ref.path`) of refreshers that a person has confirmed.
+        include: paths (`Ref.path`) of what a person has confirmed: refreshers, bindings, Secrets that nobody refreshes.
         keep: paths of objects that stay in any case.
     """
     found = Survey()
@@ -102,6 +102,10 @@ def survey(
             each for each in external_accounts(cluster, refresher.resource) if each not in found.configurations
         ]
         found.secrets.update({ref: cluster.get(*ref) for ref in sorted(targets[refresher.resource.ref])})
+    refreshed = {ref for each in seen for ref in _targets(cluster, each)}
+    for secret in _unrefreshed(cluster, refreshed):
+        if _goes_unrefreshed(cluster, secret, Choice(include, keep), found):
+            found.secrets[secret.ref] = secret
     found.references = list(_references(cluster, found))
     gone = [refresher.resource for refresher in found.refreshers]
     staying = [each.resource for each in seen if each not in found.refreshers]
@@ -159,10 +163,46 @@ def _blocked(cluster: Cluster, targets: dict[Ref, set[Ref]], keep: AbstractSet[s
         if obstacle is None:
             continue
         blocked.add(ref)
-        found.kept.append(Kept(ref, obstacle.why))
-        if obstacle.then:
-            found.look.append(Look(str(ref), obstacle.why, obstacle.then))
+        _tell_obstacle(ref, obstacle, found)
     return blocked
+
+
+def _unrefreshed(cluster: Cluster, refreshed: AbstractSet[Ref]) -> Iterator[Resource]:
+    """Secrets with access tokens, and for Google's registries alone, that nothing known renews."""
+    for secret in cluster.all("Secret"):
+        if secret.ref not in refreshed and secret.holds_tokens and all(map(is_google, secret.hosts or ("",))):
+            yield secret
+
+
+def _goes_unrefreshed(cluster: Cluster, secret: Resource, choice: Choice, found: Survey) -> bool:
+    """Does it go? One that does not is told in ``found``."""
+    ref = secret.ref
+    obstacle = find_obstacle(cluster, ref, {each.resource.ref for each in found.refreshers}, choice.keep)
+    if obstacle is None and ref.path in choice.include:
+        return True
+    _tell_obstacle(ref, obstacle or _nobody_renews(cluster, ref), found)
+    return False
+
+
+def _nobody_renews(cluster: Cluster, secret: Ref) -> Obstacle:
+    users = [
+        str(holder.ref)
+        for holder, path in pull_secret_lists(cluster)
+        if holder.ref.namespace == secret.namespace
+        and not holder.owners
+        and secret.name in pull_secrets(at(holder.body, *path))
+    ]
+    why = "it holds an access token, dead within the hour, and no refresher that was found writes it"
+    if users:
+        why += f"; it is referred to by {', '.join(users[:3])}"
+    choose = f"if nobody does, run this again with --include {secret.path}; else with --keep {secret.path}"
+    return Obstacle(why, f"find out who writes it; {choose}")
+
+
+def _tell_obstacle(ref: Ref, obstacle: Obstacle, found: Survey) -> None:
+    found.kept.append(Kept(ref, obstacle.why))
+    if obstacle.then:
+        found.look.append(Look(str(ref), obstacle.why, obstacle.then))
 
 
 def _references(cluster: Cluster, found: Survey) -> Iterator[Reference]:

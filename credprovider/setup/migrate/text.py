@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from credprovider.errors import one_line
@@ -84,5 +85,5 @@ def _block(title: str, commands: Sequence[str]) -> Iterator[str]:
 
 
 def _shown(line: str) -> str:
-    """One line that cannot break out of the page."""
-    return one_line(line).replace("<", "&lt;").replace("`", "'") if "`" in line or "<" in line else one_line(line)
+    """One line that cannot break out of the page, nor be taken for HTML, and that reads well on a terminal, too."""
+    return re.sub("<[^<>]*>?", r"`\g<0>`", one_line(line).replace("`", "'"))
