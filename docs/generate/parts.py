@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from docs.generate import catalogue, chart, codes, helps, hops, metrics, modes, rules, settings
+from docs.generate import catalogue, chart, codes, helps, hops, metrics, modes, rules, runs, settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -23,6 +23,7 @@ PARTS: dict[str, Callable[[str], str]] = {
     "node-metrics": metrics.table,
     "rules": rules.table,
     "modes": modes.table,
+    "runs": runs.table,
     "hops": hops.table,
     "helm-values": chart.table,
 }

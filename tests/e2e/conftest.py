@@ -11,6 +11,7 @@ import pytest
 from tests.cloud.control import Cloud
 from tests.cloud.core import inside
 from tests.cloud.store import MemoryStore
+from tests.e2e import runs
 from tests.e2e.build import Programs, built, versions
 from tests.e2e.images import runnable
 from tests.e2e.node import Node
@@ -18,15 +19,30 @@ from tests.kubelet.golang import NotBuiltError
 from tests.plugin.runner import EXECUTABLE, FROZEN_STATE, clear
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
 _HERE = Path(__file__).parent
+_OUTCOMES = pytest.StashKey[runs.Outcomes]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Make the marker known wherever these tests are collected."""
     config.addinivalue_line("markers", "e2e: a real kubelet pulls; needs tests.e2e.build run once, root, and runc")
     config.addinivalue_line("markers", "cluster: those with a control plane; needs tests.e2e.build --cluster run once")
+    config.stash[_OUTCOMES] = {}
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Note which kubelets pulled in which modes."""
+    report = yield
+    runs.note(item.config.stash[_OUTCOMES], item, report)
+    return report
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Keep that, if asked to."""
+    runs.keep(session.config.stash[_OUTCOMES])
 
 
 @pytest.hookimpl(tryfirst=True)
