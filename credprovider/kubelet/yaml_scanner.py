@@ -6,14 +6,15 @@ escapes, colons and brackets in flow style. Source: go.yaml.in/yaml/v2 v2.4.4 ``
 
 from __future__ import annotations
 
-import codecs
 import re
 from typing import TYPE_CHECKING, Any
 
 from yaml.parser import Parser, ParserError
-from yaml.reader import Reader, ReaderError
+from yaml.reader import Reader
 from yaml.scanner import Scanner, ScannerError
 from yaml.tokens import DirectiveToken, ScalarToken, TagToken
+
+from credprovider.kubelet.yaml_buffer import MARK, Buffer, decode
 
 if TYPE_CHECKING:
     from yaml.error import Mark
@@ -30,13 +31,7 @@ _TAG_TEXT = re.compile(rf"!<({_URI}+)>|(![0-9A-Za-z_-]*!)({_URI}*)|!({_URI}*)")
 _LINE = re.compile(rf"[^{_END}{_BREAKS}]*")
 _BLOCK_HEADER = re.compile(r"(?:([+-])([0-9])?|([0-9])([+-])?)?")
 _URI_ESCAPE = re.compile(rb"%([0-9A-Fa-f]{2})?")
-_UNREADABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
-
-#: goyaml reads in pieces of this many bytes; what is wrong in a piece that it does not need goes unnoticed.
-_PIECE = 512
-
-_CONTROL = "control characters are not allowed"
 
 
 class GoScanner(Reader, Scanner, Parser):
@@ -48,8 +43,10 @@ class GoScanner(Reader, Scanner, Parser):
         Reader.__init__(self, "")
         Scanner.__init__(self)
         Parser.__init__(self)
-        text, self._trouble = _decode(data)
+        text, self._trouble = decode(data)
         self.buffer = text if self._trouble else text + _END
+        self._filled = Buffer(data, text) if MARK in text else None
+        self._in_scalar = False
 
     def next_event(self) -> Event | None:
         """The next event; None behind the last."""
@@ -65,6 +62,8 @@ class GoScanner(Reader, Scanner, Parser):
         """As PyYAML's, but a byte order mark counts as a column."""
         for _ in range(length):
             character = self.peek()
+            if self._filled and (character != "\n" or self.buffer[self.pointer - 1] != "\r"):
+                self._filled.need(self.pointer, 2 if character in _BREAKS or self._in_scalar else 1)
             self.pointer += 1
             self.index += 1
             if character in "\n\x85\u2028\u2029" or (character == "\r" and self.peek() != "\n"):
@@ -76,14 +75,20 @@ class GoScanner(Reader, Scanner, Parser):
     def scan_to_next_token(self) -> None:
         """Skip blanks and comments: tabs count as blanks except where a block key may start."""
         while True:
+            self._need(1)
+            if self._filled and self._filled.spoils_lines and self.column == 0:
+                self.pointer += self.peek() != _END
+                self.index, self.column = self.index + 1, 1
             while self.peek() == " " or (self.peek() == "\t" and (self.flow_level or not self.allow_simple_key)):
                 self.forward()
             if self.peek() == "#":
                 self.forward(len(self._line()))
             if not self._skip_break():
-                return
+                break
             if not self.flow_level:
                 self.allow_simple_key = True
+        self._need(1)
+        self._need(4)
 
     def fetch_flow_collection_end(self, TokenClass: Any) -> None:  # noqa: N803 - PyYAML's signature
         """A closing bracket too many leaves the level at 0."""
@@ -163,6 +168,15 @@ class GoScanner(Reader, Scanner, Parser):
             self._refuse_tab()
         return found
 
+    def scan_flow_scalar_non_spaces(self, double: Any, start_mark: Mark) -> list[str]:
+        """As PyYAML's."""
+        self._need(4)
+        self._in_scalar = True
+        pieces: list[str] = super().scan_flow_scalar_non_spaces(double, start_mark)
+        self._in_scalar = False
+        self._need(2)
+        return pieces
+
     def scan_flow_scalar(self, style: str) -> ScalarToken:
         """Escapes must not stand for surrogates or numbers beyond Unicode."""
         start = self.get_mark()
@@ -183,11 +197,15 @@ class GoScanner(Reader, Scanner, Parser):
         spaces = ""
         folded = False
         while not self._at_document_marker() and self.peek() != "#":
+            self._need(4)
             length = self._plain_length()
             if length:
                 pieces += spaces, self.prefix(length)
                 spaces, folded = "", False
+                self._in_scalar = True
                 self.forward(length)
+                self._in_scalar = False
+                self._need(2)
                 end = self.get_mark()
             if self.peek() not in _BLANKS + _BREAKS:
                 break
@@ -233,6 +251,11 @@ class GoScanner(Reader, Scanner, Parser):
             problem = "found a tab character where an indentation space is expected"
             raise ScannerError("while scanning a block scalar", mark, problem, mark)
 
+    def _need(self, count: int) -> None:
+        """So many characters are about to be looked at."""
+        if self._filled:
+            self._filled.need(self.pointer, count)
+
     def _line(self) -> str:
         """What is left of this line, its break excluded."""
         match = _LINE.match(self.buffer, self.pointer)
@@ -256,42 +279,3 @@ class GoScanner(Reader, Scanner, Parser):
         except UnicodeDecodeError:
             problem = "found an incorrect UTF-8 octet"
             raise ScannerError("while parsing a tag", start, problem, start) from None
-
-
-def _decode(data: bytes) -> tuple[str, ReaderError | None]:
-    """The readable start of the data, and what is wrong behind it."""
-    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        decode = codecs.utf_16_le_decode if data.startswith(codecs.BOM_UTF16_LE) else codecs.utf_16_be_decode
-        try:
-            text, _ = decode(data[2:], "strict", True)
-        except UnicodeDecodeError as error:
-            return "", ReaderError("", error.start, 0, "utf-16", error.reason)
-        bad = _UNREADABLE.search(text)
-        if bad:
-            return "", ReaderError("", bad.start(), ord(bad[0]), "utf-16", _CONTROL)
-        return text, None
-    trouble = None
-    try:
-        text = data.decode()
-    except UnicodeDecodeError as error:
-        text = data[: error.start].decode()
-        trouble = ReaderError("", error.start, data[error.start], "utf-8", error.reason)
-    bad = _UNREADABLE.search(text)
-    if bad:
-        start = len(text[: bad.start()].encode())
-        trouble = ReaderError("", start, ord(bad[0]), "unicode", _CONTROL)
-    if trouble:
-        text = data[: _readable(data, trouble.position)].decode()
-    return text.removeprefix("\ufeff"), trouble
-
-
-def _readable(data: bytes, bad: int) -> int:
-    """Where the piece begins that holds the bad byte; pieces never end inside a character."""
-    start = 0
-    while True:
-        end = start + _PIECE
-        while start < end < len(data) and 0x80 <= data[end] < 0xC0:
-            end -= 1
-        if bad < end or end <= start:
-            return start
-        start = end

@@ -59,6 +59,8 @@ from credprovider.kubelet.yaml_text import parse_yaml
         pytest.param("a: b\x01", id="control character"),
         pytest.param("a: b\x7f", id="delete"),
         pytest.param("...\na: b", id="document end first"),
+        pytest.param("\ufeff\ufeffa: b\nc: d", id="two marks: the second line begins a column deeper, and late"),
+        pytest.param("#" + "x" * 502 + "\nk: \ufeff\nxa: b", id="mark at a piece's end is as bad as a second one"),
     ],
 )
 def test_refused(text: str) -> None:
@@ -125,6 +127,13 @@ def test_alias_bomb_is_stopped() -> None:
         pytest.param("{a: b} }", {"a": "b"}, id="a bracket too many goes unread"),
         pytest.param("a: b\n---\n\x01"[:9] + "x" * 600 + "\x01", {"a": "b"}, id="trouble that is never reached"),
         pytest.param("\ufeffa: b", {"a": "b"}, id="byte order mark"),
+        pytest.param("\ufeff\ufeff{a: b}", {"a": "b"}, id="two marks"),
+        pytest.param("\ufeff\ufeff\ufeffa: b", {"\ufeffa": "b"}, id="three marks"),
+        pytest.param("\ufeff\ufeffa: b\nxc: d", {"a": "b", "c": "d"}, id="two marks swallow each line's first"),
+        pytest.param("\ufeff\ufeffa: b\n\nxc: d", {"a": "b", "c": "d"}, id="two marks swallow an empty line's end"),
+        pytest.param("\ufeff\ufeff#" + "x" * 509 + "\na: b\nc: d", {"a": "b", "c": "d"}, id="two marks forgotten"),
+        pytest.param("#" + "x" * 490 + "\nk: \ufeff\nxa: b", {"k": "\ufeff", "xa": "b"}, id="mark inside a piece"),
+        pytest.param("k: \ufeff\n", {"k": "\ufeff"}, id="mark at the end of all"),
     ],
 )  # fmt: skip
 def test_taken(text: str, value: object) -> None:
@@ -134,6 +143,7 @@ def test_taken(text: str, value: object) -> None:
 @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
 def test_utf_16_with_a_mark_is_read(encoding: str) -> None:
     assert _plain(parse_yaml("\ufeffa: é".encode(encoding)).root) == {"a": "é"}
+    assert _plain(parse_yaml("\ufeff\ufeffa: é\nxc: d".encode(encoding)).root) == {"a": "é", "c": "d"}
 
 
 @pytest.mark.parametrize(
