@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-import re
-import shlex
 import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from credprovider.commands import CommandParser
 from credprovider.errors import PROGRAM, one_line
+from credprovider.setup.checkout import checkout_word, find_checkout
+from credprovider.setup.forms import check
 from credprovider.setup.migrate.cluster import Cluster
 from credprovider.setup.migrate.live import LiveCluster, NoKubectlError
 from credprovider.setup.migrate.machine import plan_object
@@ -35,7 +35,6 @@ Find what the CronJob way of pulling from Artifact Registry left behind, and wri
 each step with its commands, its check and its undo. Looks at manifests, at what `kubectl get -o json` (or yaml, slower)
 writes, or at a running cluster by way of your own kubectl. Changes nothing, and shows no Secret."""
 _EPILOG = "Exit code: 0 the plan is complete, or nothing is left; 1 something must be looked at first; 2 usage."
-_IMAGE = re.compile(r"[a-z0-9][A-Za-z0-9./:@_-]*")
 _UNSEEN_LIVE = (
     "custom resources, such as rollouts or external secrets, are not asked for; see that none refers to the Secrets",
 )
@@ -98,7 +97,7 @@ def _parser(stdout: BinaryIO, stderr: TextIO) -> CommandParser:
         metavar="NAME",
         help="live: look there only; manifests: of objects that name none [default]",
     )
-    parser.add_argument("--image", metavar="IMAGE", default="", help="the plugin's own image, for the install command")
+    parser.add_argument("--image", metavar="IMAGE", default="", help="the plugin's own image, for its settings")
     parser.add_argument(
         "--include",
         metavar="KIND/NAMESPACE/NAME",
@@ -122,8 +121,11 @@ def _plan(options: argparse.Namespace, stdin: BinaryIO) -> Plan:
         raise _Refusal("give either PATHs, or a cluster by --live, --context or --kubeconfig")
     if options.namespace and not is_name(Ref("Namespace", options.namespace, "x")):
         raise _Refusal("--namespace is no name that a namespace can have")
-    if options.image and not _IMAGE.fullmatch(options.image):
-        raise _Refusal("--image is no image")
+    try:
+        if options.image:
+            check("installer-image", options.image)
+    except ValueError as error:
+        raise _Refusal(f"--image {error}") from None
     return _live_plan(options) if is_live else _manifests_plan(options, stdin)
 
 
@@ -150,7 +152,8 @@ def _live_plan(options: argparse.Namespace) -> Plan:
         Kubectl(tuple(flags)),
         image=options.image,
         about=f"the cluster of kubectl's context {context}, {len(live.resources)} objects",
-        again=shlex.join([PROGRAM, "setup", "migrate", *flags, *only]),
+        checkout=checkout_word(find_checkout()),
+        again=(*flags, *only, *_kept(options)),
         troubles=live.troubles,
         unseen=unseen,
     )
@@ -170,17 +173,21 @@ def _manifests_plan(options: argparse.Namespace, stdin: BinaryIO) -> Plan:
     if not manifests.resources and not manifests.troubles:
         raise _Refusal("there is no Kubernetes object in what was given")
     cluster = Cluster(manifests.resources)
-    what = ["--live"] if "-" in options.paths else options.paths
     return make_plan(
         _survey(cluster, options),
         cluster,
         Kubectl(),
         image=options.image,
         about=f"{len(manifests.resources)} objects of {', '.join(options.paths)}",
-        again=shlex.join([PROGRAM, "setup", "migrate", *what]),
+        checkout=checkout_word(find_checkout()),
+        again=("--live", *_kept(options)),  # the steps change the cluster, not the manifests
         troubles=manifests.troubles,
         unseen=_UNSEEN_FILES,
     )
+
+
+def _kept(options: argparse.Namespace) -> list[str]:
+    return [f"--keep={path}" for path in options.keep]
 
 
 def _survey(cluster: Cluster, options: argparse.Namespace) -> Survey:

@@ -15,6 +15,7 @@ from tests.e2e.kubectl import built_kubectl
 from tests.e2e.shell import Shell
 from tests.kubelet.golang import NotBuiltError
 from tests.migrate.runs import CANARY, Outcome, call, guide, moved, named, pick, pull_secret, workload
+from tests.setup.programs import Programs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -84,7 +85,11 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     control_plane = ControlPlane(folder / "control-plane", programs, WORLD.cluster_issuer)
     try:
         control_plane.start()
-        yield Cluster(folder, [kubectl / "kubectl"], control_plane)
+        made = Cluster(folder, [kubectl / "kubectl"], control_plane)
+        aside = folder / "aside"
+        aside.mkdir()
+        made.environment["CHECKOUT"] = str(Programs(aside).checkout)
+        yield made
     finally:
         control_plane.close()
 

@@ -56,7 +56,9 @@ def _get(objects: list[dict[str, Any]], words: list[str], flags: dict[str, str])
         if "--ignore-not-found" in flags:
             return
         _fail(f'{words[1]} "{words[2]}" not found')
-    form = flags["-o"]
+    form = flags.get("-o", "table")
+    if form == "table":
+        return
     if form == "name":
         print(*(f"{each['kind'].lower()}/{each['metadata']['name']}" for each in found), sep="\n")
     elif form.startswith("jsonpath={range"):
@@ -90,11 +92,15 @@ def _change(objects: list[dict[str, Any]], verb: str, words: list[str], flags: d
         made = json.loads(text)
         if any(_key(each) == _key(made) for each in objects):
             _fail("already exists")
+        if made["kind"] == "Pod":  # its image is pulled at once
+            made["status"] = {"containerStatuses": [{"imageID": made["spec"]["containers"][0]["image"]}]}
         objects.append(made)
         return
     found = [
         each for each in objects if each["kind"].lower() == _singular(words[1]) and _is_meant(each, words[2:], flags)
     ]
+    if not found and "--ignore-not-found" in flags:
+        return
     if len(found) != 1 or len(words) != 3:
         _fail("not found")
     if verb == "delete":

@@ -6,7 +6,6 @@ import base64
 import copy
 import io
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from credprovider.commands import setup
+from tests.setup.programs import Programs
 
 HERE = Path(__file__).parent
 GUIDE = HERE / "guide"
@@ -166,8 +166,7 @@ class PretendedCluster:
 
     def __init__(self, folder: Path, objects: list[dict[str, Any]]) -> None:
         self._folder = folder
-        self.path = folder / "bin"
-        self.path.mkdir()
+        self.programs = Programs(folder)
         self._store = folder / "store.json"
         self.calls = folder / "calls"
         self.calls.touch()
@@ -175,14 +174,13 @@ class PretendedCluster:
             if each["kind"] == "CronJob":
                 each["spec"].setdefault("suspend", False)  # as the API server does
         self._store.write_text(json.dumps(objects))
-        self._command("kubectl", f'exec {sys.executable} -I -S {HERE / "pretended_kubectl.py"} "$@"')
-        self._command("helm", "exit 0")
-        self._command("azure-gar-credential-provider", "exit 0")
-        self.environment = {"PATH": f"{self.path}:/usr/bin:/bin", "STORE": str(self._store), "CALLS": str(self.calls)}
-
-    def _command(self, name: str, line: str) -> None:
-        (self.path / name).write_text(f"#!/bin/sh\n{line}\n")
-        (self.path / name).chmod(0o755)
+        self.programs.add("kubectl", f'exec {sys.executable} -I -S {HERE / "pretended_kubectl.py"} "$@"')
+        self.environment = {
+            **self.programs.environment,
+            "CHECKOUT": str(self.programs.checkout),
+            "STORE": str(self._store),
+            "CALLS": str(self.calls),
+        }
 
     def objects(self) -> list[dict[str, Any]]:
         """What is in the cluster, in one order."""
@@ -203,12 +201,10 @@ class PretendedCluster:
         )
 
     def carry_out(self, plan: dict[str, Any], *deeds: str) -> list[str]:
-        """Do all steps and their checks, or undo them from the last; pulls are not pretended. Returns what failed."""
+        """Do all steps and their checks, or undo them from the last. Returns what failed."""
         failed = []
         steps = plan["steps"] if "undo" not in deeds else plan["steps"][::-1]
         for step in steps:
-            if step["phase"] == "install" and step["number"] > 1:
-                continue
             for deed in deeds or ("do", "check"):
                 for command in step[deed]:
                     done = self.run(command)
@@ -220,8 +216,3 @@ class PretendedCluster:
 def as_made(objects: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """A copy that may be changed."""
     return copy.deepcopy(objects)
-
-
-def environment_of(cluster: PretendedCluster) -> dict[str, str]:
-    """For a command that finds the stand-in for kubectl."""
-    return {**os.environ, **cluster.environment}

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
+from credprovider.setup.checkout import find_checkout
+from tests.cloud.world import WORLD
 from tests.migrate.runs import CANARY, GUIDE, PretendedCluster, as_made, call, guide, look_at, moved, pick
+from tests.setup.runs import BASE, flags
 
 SHELLCHECK = str(Path(sys.executable).parent / "shellcheck")
 
@@ -68,16 +73,14 @@ def test_undos_from_the_last_bring_everything_back(tmp_path: Path) -> None:
 def test_each_step_can_be_taken_back_at_once(tmp_path: Path) -> None:
     cluster = PretendedCluster(tmp_path, guide())
     plan = look_at(guide()).plan
-    cluster.carry_out({"steps": plan["steps"][:1]})
     for step in plan["steps"]:
-        if not step["undo"] or step["phase"] == "install":
-            continue
-        before = cluster.objects()
+        before = cluster.objects(), cluster.programs.releases
         assert cluster.carry_out({"steps": [step]}, "do") == []
-        assert cluster.objects() != before
-        assert cluster.carry_out({"steps": [step]}, "undo") == []
-        assert cluster.objects() == before
-        cluster.carry_out({"steps": [step]}, "do")
+        if step["undo"]:
+            assert (cluster.objects(), cluster.programs.releases) != before
+            assert cluster.carry_out({"steps": [step]}, "undo") == []
+            assert (cluster.objects(), cluster.programs.releases) == before
+            assert cluster.carry_out({"steps": [step]}, "do") == []
 
 
 def test_a_step_done_twice_keeps_its_copy(tmp_path: Path) -> None:
@@ -121,21 +124,111 @@ def test_script_does_one_step_at_a_time(tmp_path: Path) -> None:
     assert [
         cluster.run(f"out/steps.sh {words}").returncode for words in ("", "do", "do 0", "do 99", "do x", "run 1")
     ] == [2] * 6
-    doable = [
-        step["number"] for step in plan["steps"] if step["do"] and (step["phase"] != "install" or step["number"] == 1)
-    ]
-    for number in doable:
+    assert [step["phase"] for step in plan["steps"] if not step["do"]] == []
+    for number in range(1, len(plan["steps"]) + 1):
         done = cluster.run(f"out/steps.sh do {number} && out/steps.sh check {number}")
         assert done.returncode == 0, done.stderr
     assert cluster.names() == {name for name in map(_name, before) if name not in _GONE}
     for step in plan["steps"][::-1]:
-        if step["undo"] and step["phase"] != "install":
+        if step["undo"]:
             assert cluster.run(f"out/steps.sh undo {step['number']}").returncode == 0
     assert cluster.objects() == before
 
 
 def _name(each: dict[str, dict[str, str]]) -> str:
     return f"{each['kind']}/{each['metadata']['namespace']}/{each['metadata']['name']}"
+
+
+def test_installation_is_the_one_of_every_other_page(tmp_path: Path) -> None:
+    cluster = PretendedCluster(tmp_path, guide())
+    assert call(str(GUIDE), "--out", str(tmp_path / "out")).code == 0
+    for number in (1, 2, 3, 4):
+        done = cluster.run(f"cd / && {tmp_path}/out/steps.sh do {number} && {tmp_path}/out/steps.sh check {number}")
+        assert done.returncode == 0, done.stderr
+    assert cluster.programs.releases == {"default/azure-gar-credential-provider": {}}
+    assert (tmp_path / "out/setup-out/helm-values.yaml").is_file()
+    assert cluster.run("out/steps.sh undo 4").returncode == 0
+    assert cluster.programs.releases == {}
+
+
+def test_settings_step_knows_what_the_cluster_tells(tmp_path: Path) -> None:
+    objects = guide()
+    pick(objects, "ConfigMap")["data"]["credential-config.json"] = json.dumps(WORLD.vendor_file("guide"))
+    cluster = PretendedCluster(tmp_path, as_made(objects))
+    cluster.programs.real_program(*flags({name: value for name, value in BASE.items() if name not in _TOLD}))
+    plan = look_at(objects, "--image", "reg.azurecr.io/p/plugin:1.2").plan
+    assert cluster.carry_out({"steps": plan["steps"][:3]}) == []
+    values = yaml.safe_load((tmp_path / "setup-out/values.yaml").read_text())
+    assert {name: values[name] for name in _TOLD} == {
+        "image": "us-docker.pkg.dev/bifrost-project/acme/bifrost:latest",
+        "installerImage": "reg.azurecr.io/p/plugin:1.2",
+        "registries": ["us-docker.pkg.dev"],
+        "vendorFile": "credential-config.json",
+    }
+    assert json.loads((tmp_path / "setup-out/credential-config.json").read_text()) == WORLD.vendor_file("guide")
+
+
+_TOLD = ("image", "installerImage", "registries", "vendorFile")
+
+
+@pytest.mark.parametrize("where", ["$REGION-docker.pkg.dev", "REGION-docker.pkg.dev"])
+def test_registry_that_a_script_makes_up_is_not_told_to_setup(where: str) -> None:
+    objects = guide()
+    job = pick(objects, "CronJob")["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"][0]
+    job["args"][0] = job["args"][0].replace("us-docker.pkg.dev", where)
+    assert "--registries" not in json.dumps(look_at(objects).plan["steps"])
+
+
+def test_last_step_looks_at_the_cluster_and_not_at_the_manifests_again(tmp_path: Path) -> None:
+    cluster = PretendedCluster(tmp_path, guide())
+    objects = tmp_path / "all.json"
+    objects.write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": guide()}))
+    keep = "Role/bifrost/secret-manager"
+    assert call(str(objects), "--keep", keep, "--out", str(tmp_path / "out")).code == 0
+    plan = json.loads((tmp_path / "out/plan.json").read_text())
+    assert cluster.carry_out({"steps": plan["steps"][:-1]}) == []
+    assert cluster.run(f"out/steps.sh do {len(plan['steps'])}").returncode == 0
+    assert cluster.programs.calls[-1] == f"setup migrate --live --keep={keep}"
+    cluster.programs.real_program()
+    done = cluster.run(f"out/steps.sh do {len(plan['steps'])}")
+    assert done.returncode == 0, done.stderr
+    assert "nothing is left" in done.stdout.lower()
+
+
+def test_place_of_the_checkout_is_given_once_and_checked(tmp_path: Path) -> None:
+    cluster = PretendedCluster(tmp_path, guide())
+    del cluster.environment["CHECKOUT"]
+    assert call(str(GUIDE), "--out", str(tmp_path / "out")).code == 0
+    script = tmp_path / "out/steps.sh"
+    text, line = script.read_text(), f"CHECKOUT=${{CHECKOUT:-{find_checkout()}}}\n"
+    assert f"\n{line}" in text.partition("step_1_do")[0]
+    script.write_text(text.replace(line, f"CHECKOUT='{cluster.programs.checkout}'\n", 1))
+    for number in (1, 2, 3, 4):
+        assert cluster.run(f"out/steps.sh do {number}").returncode == 0
+    script.write_text(text.replace(line, "CHECKOUT=/tmp\n", 1))
+    refused = cluster.run("out/steps.sh do 1")
+    assert refused.returncode == 1
+    assert "set CHECKOUT to the product's checkout, with ./dev build run in it, not /tmp\n" in refused.stderr
+
+
+def test_without_the_first_step_a_shell_goes_no_further(tmp_path: Path) -> None:
+    cluster = PretendedCluster(tmp_path, guide())
+    del cluster.environment["CHECKOUT"]
+    later = [command for step in look_at(guide()).plan["steps"][1:] for command in step["do"] if "CHECKOUT" in command]
+    assert len(later) == 3
+    assert all("see step 1" in cluster.run(command).stderr for command in later)
+
+
+def test_a_person_pastes_the_whole_plan_into_one_shell(tmp_path: Path) -> None:
+    cluster = PretendedCluster(tmp_path, guide())
+    before = cluster.names()
+    given = tmp_path / "given.json"
+    given.write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": guide()}))
+    page = call(str(given)).stdout
+    blocks = re.findall(r"^(Do|Check):\n\n```sh\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    done = cluster.run("set -e\n" + "".join(block for _, block in blocks))
+    assert done.returncode == 0, done.stderr
+    assert cluster.names() == before - _GONE
 
 
 def test_a_failed_check_fails_in_the_script(tmp_path: Path) -> None:

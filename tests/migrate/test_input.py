@@ -28,6 +28,8 @@ _GUIDE = look_at(guide()).targets(*REMOVAL)
         ["-", "--namespace", "A B"],
         ["-", "--image", "a b"],
         ["-", "--image", "$(id)"],
+        ["-", "--image", "us-docker.pkg.dev/p/r/plugin:1"],
+        ["-", "--image", "reg.azurecr.io/plugin:latest"],
         ["-", "--include", "cronjob/bifrost/none"],
         ["-", "--keep", "role/bifrost/none"],
         ["-", "--include", "secret/bifrost/none"],
@@ -167,7 +169,7 @@ def test_unreadable_file_in_a_folder_is_told(tmp_path: Path) -> None:
 def test_object_with_an_impossible_name_is_refused(kind: str, name: str) -> None:
     outcome = look_at([*guide(), named(kind, name)])
     assert (outcome.code, len(outcome.looks())) == (1, 1)
-    assert name not in outcome.stdout or name in {"-n", "A", ".."}
+    assert name not in outcome.stdout or name in {"-n", "-x", "A", ".."}
 
 
 def test_object_in_an_impossible_namespace_is_refused() -> None:

@@ -428,10 +428,8 @@ def test_test_pods_pull_one_image_for_each_service_account() -> None:
     assert all('"name": "no-such-secret"' in step["do"][0] for step in steps)
 
 
-def test_image_of_the_plugin_is_told_to_helm() -> None:
-    digest = "sha256:" + "1" * 64
-    text = look_at(guide(), "--image", f"reg.example:5000/p/plugin:1.2@{digest}").stdout
-    assert (
-        f"image.repository=reg.example:5000/p/plugin --set-string image.tag=1.2 --set-string image.digest={digest}"
-        in text
-    )
+def test_image_of_the_plugin_is_told_to_setup() -> None:
+    image = "reg.example:5000/p/plugin:1.2@sha256:" + "1" * 64
+    text = look_at(guide(), "--image", image).stdout
+    assert f"--installer-image {image}" in text
+    assert "--installer-image" not in look_at(guide()).stdout

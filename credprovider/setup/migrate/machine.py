@@ -13,6 +13,7 @@ def plan_object(plan: Plan) -> dict[str, Any]:
     return {
         "lookedAt": plan.about,
         "complete": not plan.look,
+        "checkout": plan.checkout,
         "steps": [_step(step, number) for number, step in enumerate(plan.steps, 1)],
         "look": [{"what": what, "why": why, "then": then} for what, why, then in plan.look],
         "kept": [{"what": what, "why": why} for what, why in plan.kept],

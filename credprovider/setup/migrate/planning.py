@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
-from credprovider.errors import PROGRAM
-from credprovider.setup.migrate.install import install_steps
+from credprovider.setup.migrate.install import check_pods, install_steps, pulls
 from credprovider.setup.migrate.removal import removal_steps
-from credprovider.setup.migrate.step import BACKUP, Phase, Plan, Step
+from credprovider.setup.migrate.resources import Ref
+from credprovider.setup.migrate.step import BACKUP, Phase, Plan, Step, checkout_line, program
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,9 +23,10 @@ def make_plan(
     cluster: Cluster,
     kubectl: Kubectl,
     *,
-    image: str = "",
-    about: str = "",
-    again: str = f"{PROGRAM} setup migrate",
+    image: str,
+    about: str,
+    checkout: str,
+    again: Sequence[str],
     troubles: Sequence[Look] = (),
     unseen: Sequence[str] = (),
 ) -> Plan:
@@ -34,18 +36,21 @@ def make_plan(
         survey: what goes and what stays.
         cluster: all objects.
         kubectl: for the cluster in question.
-        image: the plugin's own; empty where the chart's values have it.
+        image: the plugin's own; empty where `setup` is to ask for it.
         about: what was looked at, in words.
-        again: the command that looks again.
+        checkout: where the product's checkout is, as a word of a shell.
+        again: flags of `setup migrate` that look at the cluster again.
         troubles: what could not be read.
         unseen: what this way of looking cannot see.
     """
     steps: list[Step] = []
     removal = list(removal_steps(survey, cluster, kubectl))
     if removal:
-        steps = [*install_steps(survey, cluster, kubectl, image), *removal, _finish(again)]
+        installation = install_steps(survey, cluster, kubectl, image, checkout_line(checkout))
+        steps = [*installation, *removal, _finish(survey, cluster, kubectl, again)]
     return Plan(
         about,
+        checkout_line(checkout),
         tuple(steps),
         tuple((str(each.ref), each.why) for each in survey.kept),
         tuple((each.what, each.why, each.then) for each in (*troubles, *survey.look)),
@@ -53,7 +58,8 @@ def make_plan(
     )
 
 
-def _finish(again: str) -> Step:
+def _finish(survey: Survey, cluster: Cluster, kubectl: Kubectl, again: Sequence[str]) -> Step:
+    pods = [Ref("Pod", pull.namespace, name) for name, pull in check_pods(pulls(survey, cluster))]
     return Step(
         Phase.FINISH,
         "Look again",
@@ -61,5 +67,8 @@ def _finish(again: str) -> Step:
             f"Keep {BACKUP} until pods have started on a new node without the Secrets; then delete it.",
             "The federated credential of the CronJob's ServiceAccount in Azure may go when nothing else uses it.",
         ),
-        (again,),
+        (
+            *(kubectl.about("delete", pod, "--ignore-not-found") for pod in pods),
+            f"{program()} {shlex.join(['setup', 'migrate', *again])}",
+        ),
     )

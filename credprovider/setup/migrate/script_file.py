@@ -25,6 +25,8 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 """
 
+_PLACE = "# The product's checkout, with the chart and the executable."
+
 _TAIL = """\
 usage() {
     sed -n 's/^#   //p' "${BASH_SOURCE[0]}" >&2
@@ -72,7 +74,7 @@ esac
 
 def script_text(plan: Plan) -> str:
     """The script, for bash; its functions stand in the plan's order."""
-    lines = [_HEAD, "titles=("]
+    lines = [_HEAD, *([_PLACE, plan.checkout, ""] if plan.steps else []), "titles=("]
     lines += [f"    {shlex.quote(one_line(step.title))}" for step in plan.steps]
     lines.append(")\n")
     for number, step in enumerate(plan.steps, 1):

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
+from credprovider.setup.checkout import EXECUTABLE
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -16,6 +18,23 @@ if TYPE_CHECKING:
 
 #: Where the commands put copies of what they delete, beside the plan.
 BACKUP = "backup"
+
+#: The product's checkout in commands; a shell that does not know where it is goes no further.
+CHECKOUT = "${CHECKOUT:?see step 1}"
+
+
+def checkout_line(place: str) -> str:
+    """Says once where the checkout is, unless the environment does.
+
+    Args:
+        place: as a word of a shell.
+    """
+    return f"CHECKOUT=${{CHECKOUT:-{place}}}"
+
+
+def program() -> str:
+    """Our own program in commands."""
+    return f'"{CHECKOUT}/{EXECUTABLE}"'
 
 
 class Phase(Enum):
@@ -141,12 +160,14 @@ class Plan:
 
     Attributes:
         about: what was looked at, in words.
+        checkout: the line of a shell that says where the product's checkout is.
         kept: what stays, with the reason.
         look: what a person must decide: what, why, what then.
         unseen: what this could not see.
     """
 
     about: str
+    checkout: str
     steps: tuple[Step, ...] = ()
     kept: tuple[tuple[str, str], ...] = ()
     look: tuple[tuple[str, str, str], ...] = ()

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 
 _INTRODUCTION = """\
-Run the steps in this order, each with its check, and stop when a check fails: the undos of the steps done so far, last
-first, bring everything back. A patch applies only while the object is as it was looked at; if one is refused, make this
-plan anew. A POSIX shell runs the commands.""".splitlines()
+Run the steps in this order, in this page's folder or a new one of yours, each with its check. Stop when a check fails:
+the undos of the steps done so far, last first, bring everything back. A patch applies only while the object is as it
+was looked at; if one is refused, make this plan anew. A POSIX shell runs the commands.""".splitlines()
 
 
 def plan_text(plan: Plan) -> str:
