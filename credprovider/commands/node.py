@@ -184,6 +184,8 @@ def _run(options: argparse.Namespace, _stdout: BinaryIO, stderr: TextIO) -> int:
     ending = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ending.set())
+    address = parse_address(options.metrics_address) if options.metrics_address else None
+    endpoint = Endpoint(address, situation, host.clock) if address else None
     loop = Loop(
         host,
         Options(
@@ -200,9 +202,8 @@ def _run(options: argparse.Namespace, _stdout: BinaryIO, stderr: TextIO) -> int:
         cluster=cluster,
         wait=ending.wait,
         chance=random.random,
+        listen=endpoint.listen if endpoint is not None else lambda: None,
     )
-    address = parse_address(options.metrics_address) if options.metrics_address else None
-    endpoint = Endpoint(address, situation, host.clock) if address else None
     try:
         loop.run()
     finally:

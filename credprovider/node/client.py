@@ -14,10 +14,11 @@ _BODY_LIMIT = 16 << 20
 
 
 class Answer(NamedTuple):
-    """Status code and body; status 0 when there was no answer."""
+    """Status code and body; where there was no answer, status 0 and why, in words of this machine alone."""
 
     status: int
     body: bytes
+    why: str = ""
 
 
 def ask_plain(port: int, path: str) -> Answer:
@@ -38,14 +39,27 @@ def ask_tls(
 ) -> Answer:
     """One request with a bearer token; the server must prove its name by the CA before it gets to see the token."""
     try:
-        context = ssl.create_default_context(cafile=ca_file)
-    except OSError:
-        return Answer(0, b"")
+        context = _context(ca_file)
+    except OSError:  # which ssl.SSLError is
+        return Answer(0, b"", f"{ca_file} holds no CA certificate that can be read")
     headers = {"Authorization": f"Bearer {token}", "Accept": "application/json, text/plain"}
     if body is not None:
         headers["Content-Type"] = content_type
     connection = http.client.HTTPSConnection(host, port, timeout=TIMEOUT, context=context)
     return _ask(connection, method, path, body, headers)
+
+
+def _context(ca_file: str) -> ssl.SSLContext:
+    """As `credprovider.connection` makes its own, and kubectl does.
+
+    Not create_default_context: that honours SSLKEYLOGFILE, and from Python 3.13 on refuses a CA without key identifiers
+    (VERIFY_X509_STRICT), as many a cluster's is.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    context.load_verify_locations(cafile=ca_file)
+    return context
 
 
 def _ask(
@@ -55,8 +69,23 @@ def _ask(
         connection.request(method, path, body, headers)
         response = connection.getresponse()
         content = response.read(_BODY_LIMIT + 1)
-    except (OSError, http.client.HTTPException, ValueError):
-        return Answer(0, b"")
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        return Answer(0, b"", _why(error))
     finally:
         connection.close()
-    return Answer(response.status, content) if len(content) <= _BODY_LIMIT else Answer(0, b"")
+    if len(content) > _BODY_LIMIT:
+        return Answer(0, b"", "its answer is too long")
+    return Answer(response.status, content)
+
+
+def _why(error: Exception) -> str:
+    """Nothing of what the other side sent."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate was refused: {error.verify_message}"
+    if isinstance(error, ssl.SSLError):
+        return f"TLS failed: {error.reason}"
+    if isinstance(error, TimeoutError):
+        return f"no answer within {TIMEOUT:.0f} s"
+    if isinstance(error, OSError):
+        return error.strerror or "it closed the connection"
+    return "what it sent is no HTTP"

@@ -5,10 +5,11 @@ Nothing here may stop the installer: an API server that is out of reach, or forb
 
 from __future__ import annotations
 
+import calendar
 import json
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from credprovider.errors import PROGRAM
@@ -24,6 +25,8 @@ _IDENTITY = "/var/run/secrets/kubernetes.io/serviceaccount"
 _EVENTS = "/api/v1/namespaces/default/events"
 _MESSAGE_LIMIT = 1024
 _TRIES = 5
+_DENIED = (401, 403)
+_NO_TOKEN = "this pod has no ServiceAccount token"
 
 
 @dataclass(frozen=True)
@@ -34,12 +37,14 @@ class Cluster:
         host, port: of the API server.
         node: name of this pod's Node.
         identity: folder with ``token`` and ``ca.crt``.
+        refused: method and path of what was asked last of each kind, and why there was no answer; empty if there was.
     """
 
     host: str
     port: int
     node: str
     identity: str = _IDENTITY
+    refused: dict[str, str] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def ca_file(self) -> str:
@@ -54,10 +59,20 @@ class Cluster:
         except (OSError, ValueError):
             return ""
 
+    def trouble(self) -> str:
+        """What cannot be asked at present, and why: one line, empty when all can."""
+        return next((f"{question}: {why}" for question, why in self.refused.items() if why), "")
+
     def own_node(self) -> dict[str, Any] | None:
         """The Node object; None when it cannot be had."""
-        answer = self._ask("GET", f"/api/v1/nodes/{self.node}")
+        answer = self._ask("GET", self._path)
         return _object(answer) if answer.status == 200 else None
+
+    def born(self) -> float | None:
+        """When the Node object was made, in seconds since 1970; None when that cannot be had."""
+        node = self.own_node()
+        metadata = node.get("metadata") if node is not None else None
+        return (seconds(metadata.get("creationTimestamp")) or None) if isinstance(metadata, dict) else None
 
     def tell(self, reason: str, message: str, *, warning: bool) -> bool:
         """Create an Event on the Node; False when that was not possible.
@@ -90,29 +105,40 @@ class Cluster:
         """Take a startup taint off the Node, whatever value and effect it has.
 
         Returns:
-            ``gone`` when it is not there (any more), ``forbidden``, or ``failed``.
+            ``removed``, ``absent`` when it was not there, ``forbidden``, or ``failed``.
         """
         for _ in range(_TRIES):
-            node = self.own_node()
+            answer = self._ask("GET", self._path)
+            node = _object(answer) if answer.status == 200 else None
             if node is None:
-                return "failed"
+                return "forbidden" if answer.status in _DENIED else "failed"
             taints = (node.get("spec") or {}).get("taints") or []
             others = [taint for taint in taints if taint.get("key") != key]
             if len(others) == len(taints):
-                return "gone"
+                return "absent"
             # The test keeps us from undoing what somebody else did to the list in between.
             patch: list[dict[str, Any]] = [{"op": "test", "path": "/spec/taints", "value": taints}]
             patch.append({"op": "replace", "path": "/spec/taints", "value": others})
             body = json.dumps(patch).encode()
-            answer = self._ask("PATCH", f"/api/v1/nodes/{self.node}", body, "application/json-patch+json")
-            if answer.status in (401, 403):
+            answer = self._ask("PATCH", self._path, body, "application/json-patch+json")
+            if answer.status == 200:
+                return "removed"
+            if answer.status in _DENIED:
                 return "forbidden"
         return "failed"
 
+    @property
+    def _path(self) -> str:
+        return f"/api/v1/nodes/{self.node}"
+
     def _ask(self, method: str, path: str, body: bytes | None = None, content_type: str = "application/json") -> Answer:
         token = self.token()
-        if not token:
-            return Answer(0, b"")
+        answer = self._ask_with(token, method, path, body, content_type) if token else Answer(0, b"", _NO_TOKEN)
+        denied = f"HTTP {answer.status}" if answer.status in _DENIED else ""
+        self.refused[f"{method} {path}"] = answer.why or denied
+        return answer
+
+    def _ask_with(self, token: str, method: str, path: str, body: bytes | None, content_type: str) -> Answer:
         return ask_tls(
             self.host,
             self.port,
@@ -133,6 +159,14 @@ def cluster_of_pod(environ: Mapping[str, str], identity: str = _IDENTITY) -> Clu
     if not host or not port or not port.isdigit() or not node or not os.path.exists(f"{identity}/token"):
         return None
     return Cluster(host, int(port), node, identity)
+
+
+def seconds(text: object) -> float:
+    """Seconds since 1970 of an API server's time; 0 for what is none."""
+    try:
+        return float(calendar.timegm(time.strptime(str(text), "%Y-%m-%dT%H:%M:%SZ")))
+    except ValueError:
+        return 0.0
 
 
 def _object(answer: Answer) -> dict[str, Any] | None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import calendar
 import os
 import re
-import time
 from typing import TYPE_CHECKING, Any
 
 from credprovider.node.client import ask_plain, ask_tls
+from credprovider.node.cluster import seconds
 from credprovider.node.probes import Probes, Readiness
 
 if TYPE_CHECKING:
@@ -56,7 +55,7 @@ class LiveProbes(Probes):
         node = self._cluster.own_node() if self._cluster is not None else None
         for condition in _list(node, "status", "conditions"):
             if condition.get("type") == "Ready":
-                return Readiness(condition.get("status") == "True", _seconds(condition.get("lastHeartbeatTime")))
+                return Readiness(condition.get("status") == "True", seconds(condition.get("lastHeartbeatTime")))
         return None
 
 
@@ -70,14 +69,6 @@ def _list(document: dict[str, Any] | None, *path: str) -> list[dict[str, Any]]:
 def _internal_ip(node: dict[str, Any]) -> str | None:
     found = [item.get("address") for item in _list(node, "status", "addresses") if item.get("type") == "InternalIP"]
     return found[0] if found and isinstance(found[0], str) else None
-
-
-def _seconds(text: object) -> float:
-    """Seconds since 1970 of an API server's time; 0 for what is none."""
-    try:
-        return float(calendar.timegm(time.strptime(str(text), "%Y-%m-%dT%H:%M:%SZ")))
-    except ValueError:
-        return 0.0
 
 
 def _is_in_host_network() -> bool:

@@ -83,6 +83,7 @@ class Loop:
         chance: a random fraction.
         bundle: reads what to install.
         probes: made of the kubelet's health port and the cluster.
+        listen: begins to serve metrics and probes, if that is not done already; tells why it cannot.
     """
 
     def __init__(
@@ -97,6 +98,7 @@ class Loop:
         chance: Callable[[], float],
         bundle: Callable[[], Bundle] = lambda: read_bundle(running_bundle()),
         probes: Callable[[int | None, Cluster | None], Probes] = LiveProbes,
+        listen: Callable[[], ProviderError | None] = lambda: None,
     ) -> None:
         self._host = host
         self._options = options
@@ -107,6 +109,8 @@ class Loop:
         self._chance = chance
         self._bundle = bundle
         self._probes = probes
+        self._listen = listen
+        self._works = False
         self._due = 0.0
         self._watched: list[str] = []
         self._seen: list[object] = []
@@ -130,29 +134,38 @@ class Loop:
         self._situation.alive = clock.boottime()
         before = self._signature()
         if clock.boottime() >= self._due or before != self._seen:
+            self._look_at_taint()  # a round may take minutes, or be this pod's last
             good = self._round()
             pause = _INTERVAL * (1 + _JITTER * (2 * self._chance() - 1)) if good else _AFTER_REFUSAL
             self._due = clock.boottime() + pause
             # Not as it is now: what others did during the round would pass for ours. Our own costs one more look.
             self._seen = before
-        if self._taint is not None:
-            self._taint.look(ready=self._situation.ready)
+        self._look_at_taint()
         self._situation.alive = clock.boottime()
+
+    def _look_at_taint(self) -> None:
+        if self._taint is not None:
+            self._taint.look(ready=self._works)
 
     def _round(self) -> bool:
         """True when the node is as it should be, and that is proven."""
-        now = self._situation
+        now, self._works = self._situation, False
+        unheard = self._listen()
         try:
             site = self._find()
             self._teller.changed(self._options.mode, self._act(site))
             if self._options.mode == "install":
                 self._prove(site)
+            self._works = True
+            if unheard is not None:
+                raise unheard
         except ProviderError as error:
             return self._refused(error)
         except OSError as error:
             return self._refused(disk_refusal(error))
         finally:
             self._retry = False
+            self._teller.cluster_trouble()
             now.reconciled = self._host.clock.wall()
         now.ready, now.code, now.reason = True, "", ""
         self._teller.good(self._options.mode)

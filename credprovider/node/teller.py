@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from credprovider.node.install import Outcome
 
 _AGAIN = 3600.0
-_REFUSAL, _OUTAGE, _WARNING = "refusal", "outage", "warning"
+_REFUSAL, _OUTAGE, _WARNING, _CLUSTER = "refusal", "outage", "warning", "cluster"
 _PAST = {"install": "installed", "uninstall": "removed"}
 
 
@@ -59,6 +59,12 @@ class Teller:
         """Pulls work."""
         if self._told.pop(_OUTAGE, None) is not None:
             self.say("the exchange works again")
+
+    def cluster_trouble(self) -> None:
+        """What the API server was asked in vain: without it there are no Events, and is the Node Ready nobody knows."""
+        trouble = self._cluster.trouble() if self._cluster is not None else ""
+        if trouble and self._is_news(_CLUSTER, _CLUSTER):
+            self.say(f"warning: the API server cannot be asked ({trouble}); what needs it is left out")
 
     def changed(self, action: str, outcome: Outcome) -> None:
         """A round has changed the node; whether it is as it should be is another question."""

@@ -14,6 +14,9 @@ from tests.node.fake_node import FakeNode
 from tests.node.trees import PROGRAM
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from credprovider.errors import ProviderError
     from credprovider.node.bundle import Bundle
 
 
@@ -24,11 +27,16 @@ class FakeCluster(Cluster):
         super().__init__("api", 443, "node-1")
         object.__setattr__(self, "events", [])
         object.__setattr__(self, "removals", [])
-        object.__setattr__(self, "answers", ["gone"])
+        object.__setattr__(self, "answers", ["removed", "absent"])
+        object.__setattr__(self, "birth", [])
 
     events: list[tuple[str, str, bool]]
     removals: list[str]
     answers: list[str]
+    birth: list[float]
+
+    def born(self) -> float | None:
+        return self.birth[0] if self.birth else None
 
     def own_node(self) -> dict[str, Any] | None:
         return None
@@ -45,7 +53,14 @@ class FakeCluster(Cluster):
 class Pod:
     """A loop on a node, with everything that it says."""
 
-    def __init__(self, node: FakeNode, bundle: Bundle, **options: Any) -> None:
+    def __init__(
+        self,
+        node: FakeNode,
+        bundle: Bundle,
+        *,
+        listen: Callable[[], ProviderError | None] = lambda: None,
+        **options: Any,
+    ) -> None:
         self.node = node
         self.log: list[str] = []
         self.cluster = FakeCluster()
@@ -61,6 +76,7 @@ class Pod:
             chance=lambda: 0.5,
             bundle=lambda: bundle,
             probes=lambda *_: FakeProbes(node),
+            listen=listen,
         )
         self.ticks = 0
 

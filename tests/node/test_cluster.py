@@ -1,10 +1,11 @@
-"""What the installer asks API server and kubelet over TLS, and what it serves itself."""
+"""What the installer asks API server and kubelet, over TLS."""
 
 from __future__ import annotations
 
 import contextlib
-import http.client
+import datetime as dt
 import http.server
+import ipaddress
 import json
 import ssl
 import threading
@@ -13,19 +14,23 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import trustme
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from credprovider.node import live_probes
 from credprovider.node.client import ask_plain, ask_tls
 from credprovider.node.clock import Clock
 from credprovider.node.cluster import Cluster, cluster_of_pod
-from credprovider.node.endpoint import Endpoint, parse_address
+from credprovider.node.endpoint import Endpoint
 from credprovider.node.live_probes import LiveProbes
 from credprovider.node.outcome import event_reason
 from credprovider.node.probes import Readiness
 from credprovider.node.situation import Situation
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 TAINT = {"key": "example.com/pulls", "effect": "NoSchedule"}
 OTHER = {"key": "other", "effect": "NoExecute", "value": "x"}
@@ -85,7 +90,9 @@ class Api:
 
 
 @contextlib.contextmanager
-def serving(api: Api, authority: trustme.CA, name: str = "127.0.0.1", port: int = 0) -> Iterator[int]:
+def serving(
+    api: Api, identity: trustme.CA | Callable[[ssl.SSLContext], None], name: str = "127.0.0.1", port: int = 0
+) -> Iterator[int]:
     class Handler(http.server.BaseHTTPRequestHandler):
         def respond(self) -> None:
             length = int(self.headers.get("Content-Length") or 0)
@@ -103,7 +110,10 @@ def serving(api: Api, authority: trustme.CA, name: str = "127.0.0.1", port: int 
 
     server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert(name).configure_cert(context)
+    if isinstance(identity, trustme.CA):
+        identity.issue_cert(name).configure_cert(context)
+    else:
+        identity(context)
     server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
@@ -148,6 +158,72 @@ def test_the_token_is_never_sent_to_a_server_of_another_name_or_ca(
     assert api.tokens == []
 
 
+def test_why_the_api_server_cannot_be_asked_is_known(api: Api, identity: Path, authority: trustme.CA) -> None:
+    question = "GET /api/v1/nodes/node-1: "
+    with serving(api, trustme.CA()) as port:
+        cluster = Cluster("127.0.0.1", port, "node-1", str(identity))
+        cluster.own_node()
+        assert cluster.trouble() == f"{question}its certificate was refused: unable to get local issuer certificate"
+    cluster.own_node()
+    assert cluster.trouble() == f"{question}Connection refused"
+    with serving(api, authority, port=port):
+        cluster.own_node()
+        assert cluster.trouble() == ""
+    (identity / "ca.crt").write_text("x")
+    cluster.own_node()
+    assert cluster.trouble() == f"{question}{identity}/ca.crt holds no CA certificate that can be read"
+    (identity / "token").unlink()
+    cluster.own_node()
+    assert cluster.trouble() == f"{question}this pod has no ServiceAccount token"
+
+
+def plain_authority(folder: Path) -> tuple[bytes, Path]:
+    """A CA's certificate, and one that it issued with its key in a file; neither has a key identifier."""
+    now = dt.datetime.now(dt.timezone.utc)
+    keys = [ec.generate_private_key(ec.SECP256R1()) for _ in range(2)]
+    names = [x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]) for name in ("cluster", "127.0.0.1")]
+    made = []
+    for index, extension in enumerate(
+        (
+            x509.BasicConstraints(ca=True, path_length=None),
+            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]),
+        )
+    ):
+        builder = x509.CertificateBuilder(names[0], names[index], keys[index].public_key(), x509.random_serial_number())
+        builder = builder.not_valid_before(now - dt.timedelta(days=1)).not_valid_after(now + dt.timedelta(days=1))
+        made.append(builder.add_extension(extension, critical=index == 0).sign(keys[0], hashes.SHA256()))
+    key = keys[1].private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    chain = folder / "chain.pem"
+    chain.write_bytes(key + made[1].public_bytes(serialization.Encoding.PEM))
+    return made[0].public_bytes(serialization.Encoding.PEM), chain
+
+
+def test_a_ca_without_key_identifiers_is_a_ca(api: Api, identity: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = ssl.create_default_context
+
+    def as_python_3_13_makes_it(*given: Any, **named: Any) -> ssl.SSLContext:
+        context = made(*given, **named)
+        context.verify_flags |= ssl.VERIFY_X509_STRICT
+        return context
+
+    monkeypatch.setattr(ssl, "create_default_context", as_python_3_13_makes_it)
+    authority, chain = plain_authority(identity)
+    (identity / "ca.crt").write_bytes(authority)
+    with serving(api, lambda context: context.load_cert_chain(chain)) as port:
+        cluster = Cluster("127.0.0.1", port, "node-1", str(identity))
+        assert cluster.own_node() == api.node, cluster.trouble()
+
+
+def test_keys_of_sessions_are_never_written_down(
+    cluster: Cluster, api: Api, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSLKEYLOGFILE", str(tmp_path / "keys"))
+    assert cluster.own_node() == api.node
+    assert not (tmp_path / "keys").exists()
+
+
 def test_nobody_there_is_an_answer(identity: Path) -> None:
     cluster = Cluster("127.0.0.1", 9, "node-1", str(identity))
     assert cluster.own_node() is None
@@ -182,14 +258,14 @@ def test_an_event_is_about_the_node_and_not_too_long(cluster: Cluster, api: Api)
 
 
 def test_only_our_taint_goes(cluster: Cluster, api: Api) -> None:
-    assert cluster.remove_taint(TAINT["key"]) == "gone"
+    assert cluster.remove_taint(TAINT["key"]) == "removed"
     assert api.node["spec"]["taints"] == [OTHER]
-    assert cluster.remove_taint(TAINT["key"]) == "gone"
+    assert cluster.remove_taint(TAINT["key"]) == "absent"
 
 
 def test_a_taint_list_that_changes_meanwhile_is_read_again(cluster: Cluster, api: Api) -> None:
     api.meddle = 2
-    assert cluster.remove_taint(TAINT["key"]) == "gone"
+    assert cluster.remove_taint(TAINT["key"]) == "removed"
     assert [taint["key"] for taint in api.node["spec"]["taints"]] == ["other", "new-1", "new-0"]
 
 
@@ -198,9 +274,24 @@ def test_a_taint_that_changes_all_the_time_is_given_up_for_now(cluster: Cluster,
     assert cluster.remove_taint(TAINT["key"]) == "failed"
 
 
-def test_a_denial_is_told_as_one(cluster: Cluster, api: Api) -> None:
+def test_a_denial_is_told_as_one(cluster: Cluster, api: Api, identity: Path) -> None:
     api.forbidden = True
     assert cluster.remove_taint(TAINT["key"]) == "forbidden"
+    assert cluster.trouble() == "PATCH /api/v1/nodes/node-1: HTTP 403"
+    (identity / "token").write_text("stale")
+    assert cluster.remove_taint(TAINT["key"]) == "forbidden"
+    assert cluster.trouble() == "GET /api/v1/nodes/node-1: HTTP 401"
+
+
+@pytest.mark.parametrize(
+    ("made", "born"),
+    [("2026-11-23T20:00:00Z", 1795464000.0), (None, None), ("yesterday", None)],
+)
+def test_a_nodes_birth_is_read(cluster: Cluster, api: Api, made: str | None, born: float | None) -> None:
+    api.node["metadata"] = {"creationTimestamp": made}
+    assert cluster.born() == born
+    del api.node["metadata"]
+    assert cluster.born() is None
 
 
 def test_the_nodes_own_condition_is_read(cluster: Cluster, api: Api) -> None:
@@ -229,6 +320,7 @@ def test_a_kubelet_with_a_certificate_of_its_own_is_not_asked(cluster: Cluster, 
 def test_health_is_asked_only_where_loopback_is_the_nodes(monkeypatch: pytest.MonkeyPatch) -> None:
     situation = Situation("install", "x")
     endpoint = Endpoint(("127.0.0.1", 0), situation, Clock())
+    assert endpoint.listen() is None
     try:
         monkeypatch.setattr(live_probes, "_is_in_host_network", lambda: False)
         assert LiveProbes(endpoint.port, None).healthz() is None
@@ -242,33 +334,6 @@ def test_health_is_asked_only_where_loopback_is_the_nodes(monkeypatch: pytest.Mo
     assert LiveProbes(endpoint.port, None).healthz() is False
 
 
-def get(port: int, path: str, method: str = "GET") -> tuple[int, str]:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-    try:
-        connection.request(method, path)
-        response = connection.getresponse()
-        return response.status, response.read().decode()
-    finally:
-        connection.close()
-
-
-def test_the_pages_tell_the_situation() -> None:
-    situation = Situation("install", "provider", alive=Clock().boottime())
-    endpoint = Endpoint(("127.0.0.1", 0), situation, Clock())
-    try:
-        assert get(endpoint.port, "/readyz") == (503, "starting: the first round is not finished\n")
-        situation.ready = True
-        assert get(endpoint.port, "/readyz") == (200, "ok\n")
-        assert get(endpoint.port, "/healthz") == (200, "ok\n")
-        status, text = get(endpoint.port, "/metrics?x=y")
-        assert status == 200
-        assert 'azure_gar_credential_provider_ready{provider="provider",mode="install"} 1\n' in text
-        assert get(endpoint.port, "/../etc/passwd")[0] == 404
-        assert get(endpoint.port, "/metrics", "POST")[0] == 501
-    finally:
-        endpoint.close()
-
-
 def test_metrics_are_well_formed() -> None:
     from credprovider.node.metrics import metrics_text
 
@@ -276,16 +341,3 @@ def test_metrics_are_well_formed() -> None:
     for line in metrics_text(situation).splitlines():
         assert line.startswith(("# HELP ", "# TYPE ")) or line.rpartition(" ")[2].replace(".", "").isdigit()
     assert 'provider="odd\\"\\\\\\n"' in metrics_text(situation)
-
-
-@pytest.mark.parametrize(
-    ("text", "address"), [("127.0.0.1:1", ("127.0.0.1", 1)), (":9", ("", 9)), ("[::1]:9", ("::1", 9))]
-)
-def test_addresses_are_taken_apart(text: str, address: tuple[str, int]) -> None:
-    assert parse_address(text) == address
-
-
-@pytest.mark.parametrize("text", ["", "9911", "host", "host:", "host:x", "host:99999"])
-def test_an_address_without_a_port_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="HOST:PORT"):
-        parse_address(text)

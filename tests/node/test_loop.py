@@ -340,39 +340,6 @@ def test_uninstall_takes_token_and_all_away(tmp_path: Path, relaying: Pod, node:
     assert len(leaving.cluster.events) == 1
 
 
-# --- the startup taint ------------------------------------------------------------------------------------------------
-
-
-def tainted(tmp_path: Path, node: FakeNode) -> Pod:
-    settings = make_settings(tmp_path, "tainted")
-    return Pod(node, make_bundle(tmp_path), settings_folder=settings, startup_taint="example.com/pulls")
-
-
-def test_the_taint_goes_after_an_exchange_and_is_watched_for_a_minute(tmp_path: Path, node: FakeNode) -> None:
-    pod = tainted(tmp_path, node)
-    pod.tick(30)
-    assert 6 <= len(pod.cluster.removals) <= 8
-    assert set(pod.cluster.removals) == {"example.com/pulls"}
-
-
-def test_the_taint_goes_after_a_while_even_if_nothing_works(tmp_path: Path, node: FakeNode) -> None:
-    pod = tainted(tmp_path, node)
-    node.exchange = REFUSED
-    pod.tick(20)
-    assert pod.cluster.removals == []
-    pod.tick(60)
-    assert pod.cluster.removals
-    assert "though pulls do not work yet" in "".join(pod.log)
-
-
-def test_a_taint_that_may_not_be_removed_is_told_once(tmp_path: Path, node: FakeNode) -> None:
-    pod = tainted(tmp_path, node)
-    pod.cluster.answers[:] = ["failed", "forbidden"]
-    pod.tick(20)
-    assert len(pod.cluster.removals) == 2
-    assert "lacks patch on nodes" in "".join(pod.log)
-
-
 # --- status -----------------------------------------------------------------------------------------------------------
 
 
