@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
+
+import jsonschema
 
 from tests.kubelet import golang
 
@@ -43,6 +46,19 @@ def made() -> Path:
     if not _place().is_dir():
         raise golang.NotBuiltError("Kubernetes' schemas are not here")
     return _place()
+
+
+@functools.cache
+def validator(folder: Path, version: str, kind: str) -> jsonschema.Draft202012Validator:
+    """Judges objects of a kind, ``apiVersion/kind``; kept, as reading definitions takes longer than judging."""
+    schema = {"$ref": f"{_PREFIX}{KINDS[kind]}", "definitions": _definitions(folder / f"{version}.json")}
+    return jsonschema.Draft202012Validator(schema)
+
+
+@functools.cache
+def _definitions(path: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(path.read_text())
+    return found
 
 
 def make(module: Path) -> Path:

@@ -118,10 +118,8 @@ def test_every_supported_kubernetes_takes_the_workload(tools: Tools, version: st
 
 
 def _judge(tools: Tools, found: Objects, version: str) -> None:
-    definitions = json.loads((tools.schemas / f"{version}.json").read_text())
     for (kind, _), document in found.items():
-        name = schemas.KINDS[f"{document['apiVersion']}/{kind}"]
-        jsonschema.validate(document, {"$ref": f"#/definitions/{name}", "definitions": definitions})
+        schemas.validator(tools.schemas, version, f"{document['apiVersion']}/{kind}").validate(document)
 
 
 def test_a_misspelt_field_would_be_found(tools: Tools, tmp_path: Path) -> None:
