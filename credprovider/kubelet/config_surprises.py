@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from itertools import combinations
 from typing import TYPE_CHECKING
 
 from credprovider.kubelet.duration import HOUR, format_duration
 from credprovider.kubelet.findings import Finding, Severity
 from credprovider.kubelet.match import split_host
+from credprovider.kubelet.overlap import Pattern, overlaps
 from credprovider.kubelet.url import Url, UrlError, parse_schemeless
 from credprovider.kubelet.versions import STRICT_COLONS
 
@@ -29,13 +29,21 @@ _TAG = re.compile(rb"@|:[^/]*$")
 def find_surprises(providers: Sequence[Provider], kubelet: KubeletVersion) -> Iterator[Finding]:
     """All that is legal and rarely meant; patterns that do not parse are left to `check_providers`."""
     strict = kubelet >= STRICT_COLONS
-    for provider in providers:
-        for pattern in provider.match_images:
-            for rule, message, suggestion in _about_pattern(pattern.text, strict_colons=strict):
+    parsed = [[_parsed(pattern.text, strict_colons=strict) for pattern in each.match_images] for each in providers]
+    for provider, urls in zip(providers, parsed, strict=True):
+        for pattern, url in zip(provider.match_images, urls, strict=True):
+            for rule, message, suggestion in _about_pattern(pattern.text, url):
                 yield _warning(provider, rule, pattern, f"pattern {pattern.text!r} {message}", suggestion)
         yield from _about_duration(provider)
-    for first, second in combinations(providers, 2):
-        yield from _about_overlap(first, second, strict_colons=strict)
+    yield from _about_overlaps(providers, parsed)
+
+
+def _parsed(pattern: str, *, strict_colons: bool) -> Url | None:
+    """None for one that does not parse."""
+    try:
+        return parse_schemeless(pattern, strict_colons=strict_colons)
+    except UrlError:
+        return None
 
 
 def _warning(provider: Provider, rule: str, text: Text, message: str, suggestion: str) -> Finding:
@@ -60,14 +68,12 @@ def _about_duration(provider: Provider) -> Iterator[Finding]:
     )
 
 
-def _about_pattern(text: str, *, strict_colons: bool) -> Iterator[tuple[str, str, str]]:
+def _about_pattern(text: str, url: Url | None) -> Iterator[tuple[str, str, str]]:
     """Rule, what is so, what to write; of what makes a pattern match nothing only the most telling."""
     if not text:
         yield "pattern-empty", "is empty and matches nothing", "take it out, or write a registry's host"
         return
-    try:
-        url = parse_schemeless(text, strict_colons=strict_colons)
-    except UrlError:
+    if url is None:
         return
     if "://" in text:
         yield "pattern-scheme", "has a scheme and matches nothing", f"write {text.partition('://')[2]!r}"
@@ -115,57 +121,17 @@ def _about_path(path: bytes) -> Iterator[tuple[str, str, str]]:
         )
 
 
-def _about_overlap(first: Provider, second: Provider, *, strict_colons: bool) -> Iterator[Finding]:
-    """One finding for two providers that are both asked for some image."""
-    for ours in second.match_images:
-        for theirs in first.match_images:
-            try:
-                overlap = _overlap(
-                    parse_schemeless(theirs.text, strict_colons=strict_colons),
-                    parse_schemeless(ours.text, strict_colons=strict_colons),
-                )
-            except UrlError:
-                continue
-            if overlap:
-                message = (
-                    f"providers {first.name.text!r} ({theirs.text!r}) and {second.name.text!r} ({ours.text!r})"
-                    " match the same images: both are run, one after the other, for each"
-                )
-                yield _warning(second, "providers-overlap", ours, message, "narrow one of them unless that is meant")
-                return
-
-
-def _overlap(first: Url, second: Url) -> bool:
-    """Can one image match both?"""
-    labels, port = split_host(first.host)
-    other_labels, other_port = split_host(second.host)
-    return (
-        port == other_port
-        and len(labels) == len(other_labels)
-        and (first.path.startswith(second.path) or second.path.startswith(first.path))
-        and all(_globs_meet(a, b) for a, b in zip(labels, other_labels, strict=True))
-    )
-
-
-def _globs_meet(first: bytes, second: bytes) -> bool:
-    """Is there a label that both match? Stars only; of other glob characters hosts can have none.
-
-    Walks the pairs of positions that one and the same text can reach in both patterns.
-    """
-    reached = {(0, 0)}
-    frontier = [(0, 0)]
-    while frontier:
-        i, j = frontier.pop()
-        if i == len(first) and j == len(second):
-            return True
-        a, b = first[i : i + 1], second[j : j + 1]
-        steps = []
-        if a == b"*":
-            steps += [(i + 1, j), (i, j + 1)] if b else [(i + 1, j)]
-        if b == b"*":
-            steps += [(i, j + 1), (i + 1, j)] if a else [(i, j + 1)]
-        if a == b and a:
-            steps.append((i + 1, j + 1))
-        frontier += [step for step in steps if step not in reached]
-        reached.update(steps)
-    return False
+def _about_overlaps(providers: Sequence[Provider], parsed: Sequence[Sequence[Url | None]]) -> Iterator[Finding]:
+    """One finding for every two providers that are both asked for some image."""
+    patterns = [
+        [Pattern(number, position, url) for position, url in enumerate(urls) if url is not None]
+        for number, urls in enumerate(parsed)
+    ]
+    for earlier, later in overlaps(patterns):
+        first, second = providers[earlier.provider], providers[later.provider]
+        theirs, ours = first.match_images[earlier.position], second.match_images[later.position]
+        message = (
+            f"providers {first.name.text!r} ({theirs.text!r}) and {second.name.text!r} ({ours.text!r})"
+            " match the same images: both are run, one after the other, for each"
+        )
+        yield _warning(second, "providers-overlap", ours, message, "narrow one of them unless that is meant")
