@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 _EXTENSIONS = ("json", "yaml", "yml")
+#: Rule of a finding about a file or directory that could not be looked at.
+UNREADABLE = "unreadable"
 
 
 def lint_text(
@@ -69,8 +71,8 @@ def lint_directory(
         finding = Finding(Severity.ERROR, "directory-unsupported", message, path, until=_before(DIRECTORIES))
         return _judge([], [finding], kubelet_version, bin_dir, token_gate=token_gate)
     try:
-        entries = [entry for entry in Path(path).iterdir() if entry.is_symlink() or not entry.is_dir()]
-    except OSError as error:
+        entries = [entry for entry in _path(path).iterdir() if entry.is_symlink() or not entry.is_dir()]
+    except (OSError, ValueError) as error:
         return _judge([], [_unreadable(path, error)], kubelet_version, bin_dir, token_gate=token_gate)
     names = [str(entry) for entry in entries if "." in entry.name and entry.name.rpartition(".")[2] in _EXTENSIONS]
     if not names:
@@ -153,15 +155,24 @@ def _read(paths: Sequence[str]) -> tuple[list[tuple[str, bytes]], list[Finding]]
     unreadable: list[Finding] = []
     for path in paths:
         try:
-            contents.append((path, Path(path).read_bytes()))
+            contents.append((path, _path(path).read_bytes()))
         except (OSError, ValueError) as error:
             unreadable.append(_unreadable(path, error))
     return contents, unreadable
 
 
+def _path(path: str) -> Path:
+    """Raises ValueError for an empty one, which the kubelet refuses and pathlib takes for the current folder."""
+    if not path:
+        raise ValueError
+    return Path(path)
+
+
 def _unreadable(path: str, error: OSError | ValueError) -> Finding:
-    reason = (error.strerror or "unreadable") if isinstance(error, OSError) else "no possible name of a file"
-    return Finding(Severity.ERROR, "unreadable", f"cannot be read: {reason}", path)
+    reason = "no possible name of a file" if path else "its path is empty"
+    if isinstance(error, OSError):
+        reason = error.strerror or "unreadable"
+    return Finding(Severity.ERROR, UNREADABLE, f"cannot be read: {reason}", path)
 
 
 def _before(version: KubeletVersion) -> KubeletVersion:

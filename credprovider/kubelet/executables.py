@@ -6,6 +6,7 @@ format is noticed at the first pull only.
 
 from __future__ import annotations
 
+import os
 import platform
 import stat
 from pathlib import Path
@@ -29,7 +30,7 @@ _ELF = b"\x7fELF"
 def check_executables(providers: Sequence[Provider], bin_dir: str, kubelet: KubeletVersion) -> Iterator[Finding]:
     """What registration or the first run would stumble over; impossible names are left to the rules."""
     try:
-        Path(bin_dir).stat()
+        os.stat(bin_dir)  # not by pathlib, to which an empty path is the current folder
     except (OSError, ValueError) as error:
         message = f"the bin dir {bin_dir} cannot be looked at: {_reason(error)}"
         yield Finding(Severity.ERROR, "executable-bin-dir", message)
@@ -43,6 +44,7 @@ def _check(provider: Provider, path: Path, kubelet: KubeletVersion) -> Iterator[
     inspected = Severity.ERROR if kubelet >= EXECUTABLES_INSPECTED else Severity.WARNING
     try:
         mode = path.stat().st_mode
+        noexec = os.statvfs(path).f_flag & os.ST_NOEXEC
     except PermissionError:
         message = f"{path} cannot be looked at without more rights"
         yield _finding(provider, Severity.WARNING, "executable-uninspected", message)
@@ -57,16 +59,21 @@ def _check(provider: Provider, path: Path, kubelet: KubeletVersion) -> Iterator[
     elif not mode & 0o111:
         message = f"{path} is not executable"
         yield _finding(provider, inspected, "executable-not-executable", message, f"chmod 0755 {path}")
+    elif noexec and stat.S_ISREG(mode):
+        message = f"{path} is on a file system that is mounted noexec"
+        yield _finding(provider, inspected, "executable-not-executable", message, "take another bin dir, or remount it")
     else:
-        yield from _check_format(provider, path)
+        yield from _check_format(provider, path, mode)
 
 
-def _check_format(provider: Provider, path: Path) -> Iterator[Finding]:
-    try:
-        with path.open("rb") as file:
-            header = file.read(20)
-    except OSError:
-        return
+def _check_format(provider: Provider, path: Path, mode: int) -> Iterator[Finding]:
+    header = b""
+    if stat.S_ISREG(mode):  # to open a pipe would be to wait for its other end
+        try:
+            with path.open("rb") as file:
+                header = file.read(20)
+        except OSError:
+            return
     if header.startswith(_ELF) and len(header) == 20:
         order = "big" if header[5] == 2 else "little"
         built_for = _MACHINES.get(int.from_bytes(header[18:20], order), "another machine")  # type: ignore[arg-type]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import platform
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,6 +16,7 @@ from tests.unit.kubelet.configs import document, provider
 from tests.unit.kubelet.vectors import each
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 _OLD = KubeletVersion(1, 29)
@@ -53,6 +56,18 @@ def test_missing_file_and_missing_directory_are_errors(tmp_path: Path) -> None:
 
 def test_impossible_file_name_is_an_error() -> None:
     assert rules(lint_file("a\0b")) == [("error", "unreadable")]
+    assert rules(lint_directory("a\0b")) == [("error", "unreadable")]
+
+
+@pytest.mark.parametrize("judge", [lint_file, lint_directory, lint_path])
+def test_empty_path_is_an_error_and_not_the_current_folder(
+    judge: Callable[[str], Report], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a.yaml").write_text(document())
+    monkeypatch.chdir(tmp_path)
+    report = judge("")
+    assert rules(report) == [("error", "unreadable")]
+    assert "its path is empty" in report.text()
 
 
 def test_link_to_a_directory_is_an_error_as_the_kubelet_tries_to_read_it(tmp_path: Path) -> None:
@@ -112,6 +127,13 @@ def test_missing_bin_dir(bin_dir: Path) -> None:
     assert judged(bin_dir / "gone") == [("error", "executable-bin-dir")]
 
 
+def test_empty_bin_dir_is_an_error_and_not_the_current_folder(bin_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(bin_dir, b"#!/bin/sh\n")
+    monkeypatch.chdir(bin_dir)
+    report = lint_text(document(), bin_dir="")
+    assert rules(report) == [("error", "executable-bin-dir")]
+
+
 def test_missing_executable(bin_dir: Path) -> None:
     assert judged(bin_dir) == [("error", "executable-missing")]
 
@@ -140,6 +162,19 @@ def test_executable_without_an_x_bit(bin_dir: Path) -> None:
     put(bin_dir, b"#!/bin/sh\n", 0o644)
     assert judged(bin_dir) == [("error", "executable-not-executable")]
     assert judged(bin_dir, version=_OLD) == [("warning", "executable-not-executable")]
+
+
+def test_executable_on_a_file_system_that_runs_none(bin_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(bin_dir, b"#!/bin/sh\n")
+    monkeypatch.setattr(os, "statvfs", lambda _: SimpleNamespace(f_flag=os.ST_NOEXEC))
+    assert judged(bin_dir) == [("error", "executable-not-executable")]
+    assert judged(bin_dir, version=_OLD) == [("warning", "executable-not-executable")]
+
+
+def test_pipe_in_place_of_an_executable_is_not_waited_for(bin_dir: Path) -> None:
+    os.mkfifo(bin_dir / "p")
+    (bin_dir / "p").chmod(0o755)
+    assert judged(bin_dir) == [("warning", "executable-format")]
 
 
 def test_executable_for_another_machine_passes_the_kubelet_and_is_told(bin_dir: Path) -> None:
