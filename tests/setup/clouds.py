@@ -49,13 +49,24 @@ class Clouds:
     def change(self, **changes: Any) -> None:
         self.write(self.world | changes)
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """For a shell that is to find both."""
+        return {"PATH": f"{self.folder}:{os.environ['PATH']}", "FAKE_CLI_WORLD": str(self._world)}
+
     def run(self, script: Path) -> subprocess.CompletedProcess[str]:
         """A generated script, as a person would run it from anywhere."""
-        environ = {"PATH": f"{self.folder}:{os.environ['PATH']}", "FAKE_CLI_WORLD": str(self._world)}
+        return self._bash(str(script))
+
+    def run_line(self, line: str) -> subprocess.CompletedProcess[str]:
+        """A line that a script has shown, pasted into a shell."""
+        return self._bash("-c", line)
+
+    def _bash(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            ["bash", script],
+            ["bash", *arguments],
             cwd="/",
-            env=environ,
+            env=self.environment,
             capture_output=True,
             text=True,
             check=False,
@@ -158,6 +169,7 @@ def _fresh() -> dict[str, Any]:
             "projects": {WORLD.project: WORLD.project_number},
             "services": [],
             "pools": {},
+            "states": {},
             "accounts": {},
             "repositories": {},
         },

@@ -26,7 +26,7 @@ class Call:
     """One command line: the longest known command, positions, options."""
 
     def __init__(self, tool: str, argv: list[str]) -> None:
-        commands = _TABLE[tool]["commands"]
+        self._tool, commands = tool, _TABLE[tool]["commands"]
         words = 0
         while words < len(argv) and not argv[words].startswith("-"):
             words += 1
@@ -49,9 +49,12 @@ class Call:
         for required in known["required"]:
             if required not in self.options:
                 _end(USAGE, f"{self.command}: {required} is required")
+        if tool == "gcloud" and self.options.get("--project", [""])[0].isdigit() and not known.get("projectNumber"):
+            _end(1, f"{self.command}: The value of ``--project'' flag was set to Project number.")
 
     def _add(self, known: dict[str, Any], name: str, values: list[str]) -> None:
-        if name not in known["options"]:
+        switch = name.replace("--no-", "--", 1) if self._tool == "gcloud" else name
+        if switch not in known["options"]:
             _end(USAGE, f"{self.command}: unrecognized arguments: {name}")
         if name in self.options:
             _end(USAGE, f"{self.command}: {name} is given twice")
@@ -169,8 +172,6 @@ class Google:
 
     def __init__(self, world: dict[str, Any], call: Call) -> None:
         self.world, self.call = world, call
-        if "--project" in call.options and call["--project"].isdigit():
-            _end(1, "The value of ``--project'' flag was set to Project number.")
 
     def answer(self) -> Any:
         act = getattr(self, "_" + re.sub(r"[ -]", "_", self.call.command))
@@ -185,14 +186,52 @@ class Google:
 
     def _iam_workload_identity_pools_list(self) -> Any:
         assert self.call["--location"] == "global"
-        return self._filtered(self.world["pools"])
+        return self._listed({name: name for name in self.world["pools"]})
 
-    def _filtered(self, names: Any) -> str:
+    def _listed(self, keys: dict[str, str]) -> str:
+        """State and `disabled` of each, as `value()` writes them: a false value is not in the answer at all."""
+        assert self.call["--format"] == "value(state,disabled)"
         form = self.call["--filter"].removeprefix("name~/")
-        return "\n".join(name for name in names if re.search(f"/{form}", f"/{name}"))
+        states = [self._state(key) for name, key in keys.items() if re.search(f"/{form}", f"/{name}")]
+        seen = [each for each in states if "--show-deleted" in self.call.options or each["state"] != "DELETED"]
+        return "\n".join(f"{each['state']}\t{each.get('disabled', '')}" for each in seen)
+
+    def _state(self, key: str) -> dict[str, Any]:
+        """Of a pool, or of a provider by ``POOL/PROVIDER``; one that nobody has touched is active."""
+        return {"state": "ACTIVE", **self.world["states"].get(key, {})}
+
+    def _must_be_active(self, key: str) -> None:
+        if self._state(key)["state"] == "DELETED":
+            _end(1, f"FAILED_PRECONDITION: {key} is deleted")
 
     def _iam_workload_identity_pools_create(self) -> Any:
-        self.world["pools"].setdefault(self.call.positions[0], {})
+        if self.call.positions[0] in self.world["pools"]:
+            _end(1, "ALREADY_EXISTS")
+        self.world["pools"][self.call.positions[0]] = {}
+        return ""
+
+    def _iam_workload_identity_pools_update(self) -> Any:
+        return self._enable(self.call.positions[0])
+
+    def _iam_workload_identity_pools_undelete(self) -> Any:
+        return self._undelete(self.call.positions[0])
+
+    def _iam_workload_identity_pools_providers_update_oidc(self) -> Any:
+        return self._enable(f"{self.call['--workload-identity-pool']}/{self.call.positions[0]}")
+
+    def _iam_workload_identity_pools_providers_undelete(self) -> Any:
+        return self._undelete(f"{self.call['--workload-identity-pool']}/{self.call.positions[0]}")
+
+    def _enable(self, key: str) -> str:
+        self._must_be_active(key)
+        assert "--no-disabled" in self.call.options
+        self.world["states"][key] = {**self._state(key), "disabled": ""}
+        return ""
+
+    def _undelete(self, key: str) -> str:
+        if self._state(key)["state"] != "DELETED":
+            _end(1, f"FAILED_PRECONDITION: {key} is not deleted")
+        self.world["states"][key]["state"] = "ACTIVE"
         return ""
 
     def _pool(self) -> dict[str, Any]:
@@ -200,11 +239,15 @@ class Google:
         return found
 
     def _iam_workload_identity_pools_providers_list(self) -> Any:
-        return self._filtered(self._pool())
+        pool = self.call["--workload-identity-pool"]
+        return self._listed({name: f"{pool}/{name}" for name in self._pool()})
 
     def _iam_workload_identity_pools_providers_create_oidc(self) -> Any:
         key, _, mapping = self.call["--attribute-mapping"].partition("=")
         assert key == "google.subject"
+        self._must_be_active(self.call["--workload-identity-pool"])
+        if self.call.positions[0] in self._pool():
+            _end(1, "ALREADY_EXISTS")
         self._pool()[self.call.positions[0]] = {
             "oidc.issuerUri": self.call["--issuer-uri"],
             "oidc.allowedAudiences": self.call["--allowed-audiences"],

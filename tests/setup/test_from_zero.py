@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -188,6 +189,71 @@ def test_google_script_never_changes_a_provider_that_is_there(cloud: CloudApi, t
     assert "attribute condition" in done.stderr
     assert "update-oidc" in done.stderr
     assert clouds.world["google"] == world["google"]
+
+
+_POOL, _EACH = WORLD.pool, f"{WORLD.pool}/{PROVIDER}"
+
+
+@pytest.mark.parametrize(
+    ("key", "state", "word"),
+    [
+        (_POOL, {"state": "DELETED"}, f"the pool {WORLD.pool} is deleted"),
+        (_POOL, {"disabled": True}, f"the pool {WORLD.pool} is disabled"),
+        (_EACH, {"state": "DELETED"}, f"the provider {PROVIDER} is deleted"),
+        (_EACH, {"state": "DELETED", "disabled": True}, f"the provider {PROVIDER} is deleted"),
+        (_EACH, {"disabled": True}, f"the provider {PROVIDER} is disabled"),
+        (_EACH, {"state": "STATE_UNSPECIFIED"}, f"the provider {PROVIDER} is in the state STATE_UNSPECIFIED"),
+    ],
+    ids=["pool deleted", "pool disabled", "provider deleted", "provider both", "provider disabled", "odd state"],
+)
+def test_google_script_is_not_done_where_pool_or_provider_is_not_in_force(
+    key: str, state: dict[str, Any], word: str, cloud: CloudApi, tmp_path: Path
+) -> None:
+    clouds = Clouds(tmp_path)
+    case = next(each for each in CASES if each.mode == "token-file" and each.owner == "own")
+    out = _work(case, clouds, cloud, tmp_path)
+    world = clouds.world
+    world["google"] |= {"states": {key: state}, "repositories": {}, "accounts": {}}
+    clouds.write(world)
+    done = clouds.run(out / "google.sh")
+    assert done.returncode == 1
+    assert word in done.stderr
+    assert "done" not in done.stderr
+    assert clouds.world["google"] == world["google"]
+    # The command that it shows does what it says, as often as it shows one.
+    while shown := re.search(r"^  (gcloud .*)$", done.stderr, re.MULTILINE):
+        mended = clouds.run_line(shown[1])
+        assert mended.returncode == 0, mended.stderr
+        done = clouds.run(out / "google.sh")
+    assert (done.returncode == 0) == ("UNSPECIFIED" not in word), done.stderr
+
+
+@pytest.mark.parametrize("case", [each for each in CASES if each.owner == "own"], ids=lambda case: case.id)
+def test_google_script_names_projects_by_their_ids(case: Case, cloud: CloudApi, tmp_path: Path) -> None:
+    clouds = Clouds(tmp_path)
+    _work(case, clouds, cloud, tmp_path)
+    projects = [
+        word.partition("=")[2] for call in clouds.world["log"] for word in call if word.startswith("--project=")
+    ]
+    assert projects
+    assert not any(project.isdigit() for project in projects)
+
+
+@pytest.mark.parametrize("command", ["iam workload-identity-pools list --location=global", "iam service-accounts list"])
+def test_stand_in_for_gcloud_refuses_a_projects_number_as_gcloud_does(command: str, tmp_path: Path) -> None:
+    clouds = Clouds(tmp_path)
+    refused = clouds.run_line(f"gcloud {command} --project=123456789012 --filter=x --format=x")
+    assert refused.returncode == 1
+    assert "set to Project number" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["projects describe bifrost-project --format='value(projectNumber)'", "services enable sts.googleapis.com"],
+)
+def test_stand_in_for_gcloud_takes_a_projects_number_where_gcloud_does(command: str, tmp_path: Path) -> None:
+    done = Clouds(tmp_path).run_line(f"gcloud {command} --project=123456789012")
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize(
