@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 from credprovider.commands import CommandParser
 from credprovider.errors import PROGRAM, ProviderError
 from credprovider.setup.ask import Interrupted, ask_for
+from credprovider.setup.checkout import checkout_word, find_checkout
 from credprovider.setup.folder import FolderError, check_folder, write_folder
 from credprovider.setup.inputs import INPUTS
 from credprovider.setup.modes import picture
 from credprovider.setup.outputs import FILE as OUTPUTS_FILE
-from credprovider.setup.plan import AZURE
+from credprovider.setup.plan import AZURE, VENDOR
 from credprovider.setup.session import Faults, first_answers, prepare, read_vendor_file, trust_reason
 from credprovider.setup.values import ValuesError, read_values
 
@@ -68,7 +69,7 @@ def _write(options: argparse.Namespace, out: str, stdin: BinaryIO, stderr: TextI
         answers = first_answers(_given(options))
         if not options.no_input and stdin.isatty() and stderr.isatty():
             answers = _asked(answers, stdin, stderr, everything=not (options.values or options.again))
-        result = prepare(answers, _outputs(options))
+        result = prepare(answers, _outputs(options), checkout_word(find_checkout(), Path(out)))
         code = 1
         write_folder(Path(out), result.files, force=force)
     except (Faults, ProviderError, FolderError, _Unreadable, Interrupted, KeyboardInterrupt) as error:
@@ -187,7 +188,16 @@ def _told(result: Result, out: str) -> str:
     if result.waiting:
         text += f"Not yet: {', '.join(sorted(result.waiting))}\n"
     needs = {need for needs in result.waiting.values() for need in needs}
+    return f"{text}Next: {_next(needs, out)}\n"
+
+
+def _next(needs: set[str], out: str) -> str:
+    guide = os.path.join(out, "README.md")
     if not needs:
-        return f"{text}Next: the steps of {os.path.join(out, 'README.md')}\n"
-    step = f"bash {os.path.join(out, 'azure.sh')}" if AZURE in needs else "ask the registry's owner for their file"
-    return f"{text}Next: {step}, then `{PROGRAM} setup --again {out}`; {os.path.join(out, 'README.md')} has the way\n"
+        return f"the steps of {guide}"
+    again = f"then this program again, `setup --again {out}`; {guide} has the way"
+    if AZURE in needs:
+        return f"bash {os.path.join(out, 'azure.sh')}, {again}"
+    if VENDOR in needs:
+        return f"ask the registry's owner for their file, {again}"
+    return f"step 4 of {guide}, and have a node show what step 3 asks for, {again}"

@@ -48,7 +48,7 @@ def ask_for(
             continue
         default = entry.default_for(found)
         value = answers.get(entry.name)
-        if value is None and len(entry.options(found)) != 1 and _is_asked(entry, default, everything=everything):
+        if value is None and len(entry.options(found)) != 1 and _is_asked(entry, default, found, everything=everything):
             value = _ask(entry, default, found, read_line, write, check)
         if value is None:
             value = default
@@ -57,8 +57,8 @@ def ask_for(
     return found
 
 
-def _is_asked(entry: Input, default: str | None, *, everything: bool) -> bool:
-    if default is None and not entry.optional:
+def _is_asked(entry: Input, default: str | None, found: Answers, *, everything: bool) -> bool:
+    if default is None and not entry.may_stay_open(found):
         return True
     return everything and not entry.advanced
 
@@ -83,7 +83,7 @@ def _ask(
             raise Interrupted
         text = line.strip()
         if not text:
-            if default is not None or entry.optional:
+            if default is not None or entry.may_stay_open(found):
                 return None
             write("  an answer is needed\n")
             continue

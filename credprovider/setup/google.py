@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from credprovider.errors import PROGRAM
 from credprovider.setup.template import fill
+from credprovider.setup.wrapping import wrapped
 
 if TYPE_CHECKING:
     from credprovider.setup.plan import Plan, Trust
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 def google_script(plan: Plan) -> str:
     """google.sh: pool, provider, bindings. All that it needs must be known."""
     trust, repository, members = plan.trust, plan.repository, plan.members
-    if trust is None or repository is None or members is None:
+    if trust is None or repository is None or members is None or plan.allowed_audience is None:
         raise ValueError("google.sh before its time")
     account = trust.service_account
     values = {
@@ -24,7 +25,7 @@ def google_script(plan: Plan) -> str:
         "pool": trust.pool,
         "provider": trust.provider,
         "issuer": plan.issuer or "",
-        "audience": plan.allowed_audience or "",
+        "audience": plan.allowed_audience,
         "mapping": plan.attribute_mapping,
         "condition": plan.attribute_condition or "",
         "repository": repository.name,
@@ -58,7 +59,7 @@ def message(plan: Plan) -> str:
         rows.append(("allowed audience", plan.allowed_audience))
     rows += [("attribute mapping", f"google.subject={plan.attribute_mapping}")]
     rows += [("attribute condition", plan.attribute_condition or "")]
-    return fill(
+    page = fill(
         "message.md",
         image=plan["image"],
         registry=plan["image"].partition("/")[0],
@@ -67,6 +68,7 @@ def message(plan: Plan) -> str:
         request=_request(trust),
         members=_members(plan, trust),
     )
+    return wrapped(page)
 
 
 def _notes(plan: Plan) -> str:

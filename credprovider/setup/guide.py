@@ -5,33 +5,41 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from credprovider.errors import PROGRAM
+from credprovider.node.places import provider_name
+from credprovider.setup.checkout import BASE, CHART, EXECUTABLE
 from credprovider.setup.modes import picture, recommended_trust
-from credprovider.setup.plan import AZURE, VENDOR
+from credprovider.setup.plan import AUDIENCE, AZURE, VENDOR
 from credprovider.setup.template import fill
+from credprovider.setup.wrapping import wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from credprovider.setup.plan import Plan
 
-_CHART = "node-config/helm/azure-gar-credential-provider"
 _WAITS = {
-    AZURE: f"azure.sh has run (step 1), then `{PROGRAM} setup --again .`",
+    AZURE: 'azure.sh has run (step 1), then `"$p" setup --again .`',
     VENDOR: "the registry's owner has sent the credential file (step 3), then"
-    f" `{PROGRAM} setup --again . --vendor-file FILE`",
+    ' `"$p" setup --again . --vendor-file FILE`',
+    AUDIENCE: "a node has shown which `aud` this cloud's tokens have (step 3)",
 }
+#: The kubelet's folder of plugins on AKS.
+_BIN_DIR = "/var/lib/kubelet/credential-provider"
 
 
-def readme(plan: Plan, waiting: Mapping[str, tuple[str, ...]]) -> str:
+def readme(plan: Plan, waiting: Mapping[str, tuple[str, ...]], checkout: str) -> str:
     """The text.
 
     Args:
         plan: of the run.
         waiting: file that could not be written yet -> what it waits for.
+        checkout: place of the product's checkout, as a word of a shell.
     """
-    return fill(
+    page = fill(
         "readme.md",
         program=PROGRAM,
+        checkout=checkout,
+        executable=EXECUTABLE,
         title=f"Pulls from {plan['image'].partition('/')[0]} on {plan['cluster']}",
         mode=plan.mode.name,
         reason=plan.row.reason,
@@ -40,17 +48,16 @@ def readme(plan: Plan, waiting: Mapping[str, tuple[str, ...]]) -> str:
         trust_reason=_trust_reason(plan),
         state=_state(waiting),
         azure_does=_azure_does(plan),
-        google=_google(plan),
+        terraform=_terraform(plan),
+        google=_google(plan, waiting),
         nodes=_nodes(plan),
-        terraform_note=" && bash ../azure.sh"
-        if plan.mode.name == "managed-identity" and plan["identity"] == "own"
-        else "",
         namespaces=_namespaces(plan),
-        image=plan["image"],
+        doctor=_doctor(plan),
         doctor_note=" (it needs a pod's token in this mode: `--service-account-token`)"
         if plan.mode.source == "service-account"
         else "",
     )
+    return wrapped(page)
 
 
 def _trusted(plan: Plan) -> str:
@@ -69,7 +76,7 @@ def _state(waiting: Mapping[str, tuple[str, ...]]) -> str:
         f"| `{file}` | {'; and '.join(_WAITS[reason] for reason in reasons)} |\n" for file, reasons in waiting.items()
     )
     return (
-        "**Not written yet**, as not everything in them is known. No file here has a place to be filled in by hand.\n\n"
+        "**Not written yet**, as not everything in them is known; the files that are here are whole.\n\n"
         f"| file | is written when |\n|---|---|\n{rows}"
     )
 
@@ -93,46 +100,65 @@ def _azure_does(plan: Plan) -> str:
     return f"It {', '.join(done)}."
 
 
-def _google(plan: Plan) -> str:
+def _terraform(plan: Plan) -> str:
+    lines = [
+        "terraform -chdir=terraform init",
+        "terraform -chdir=terraform apply",
+        "terraform -chdir=terraform output -json azure_outputs >azure-outputs.json",
+    ]
+    if plan.mode.name == "managed-identity" and plan["identity"] == "own":
+        lines.append("bash azure.sh      # gives the identity to the nodes' machines, which Terraform does not know")
+    return "\n".join(lines)
+
+
+def _google(plan: Plan, waiting: Mapping[str, tuple[str, ...]]) -> str:
+    lacks_audience = any(AUDIENCE in reasons for reasons in waiting.values())
+    first = fill("google-audience.md", doctor=_doctor(plan)) if lacks_audience else ""
     if plan.owns_google:
         return (
-            "```sh\nbash google.sh\n```\n\nIt makes pool and provider, compares them if they are there, and grants the"
-            " least that a pull\nneeds. With Terraform this was part of step 1."
+            f"{first}```sh\nbash google.sh\n```\n\nIt makes pool and provider, compares them if they are there, and"
+            " grants the least that a pull needs. With Terraform this was part of step 1."
         )
-    text = "Send `message-to-registry-owner.md`: it holds exactly what they must trust. They must say when it is done"
-    if plan.vendor_content is None:
-        return (
-            f"{text}, and the credential file (`external_account`, JSON). With it:\n\n"
-            f"```sh\n{PROGRAM} setup --again . --vendor-file FILE\n```"
-        )
-    return f"{text}; their credential file is here already, unedited."
+    send = "Send `message-to-registry-owner.md`: it holds exactly what they must trust. They must say when it is done"
+    if plan.vendor_content is not None:
+        return f"{first}{send}; their credential file is here already, unedited."
+    again = '```sh\n"$p" setup --again . --vendor-file FILE\n```'
+    if lacks_audience:
+        ask = "Ask the registry's owner for the credential file (`external_account`, JSON) first; `aud` is not in it."
+        return f"{ask} With it:\n\n{again}\n\n{first}{send}."
+    return f"{send}, and the credential file (`external_account`, JSON). With it:\n\n{again}"
 
 
 def _nodes(plan: Plan) -> str:
+    name = plan.object_name
+    helm = f'helm upgrade --install {name} "$CHECKOUT/{CHART}" \\\n  --namespace default --values helm-values.yaml'
+    rollout = f"kubectl -n {name} rollout status daemonset/{name} --timeout=30m"
+    parts = [f"With Helm:\n\n```sh\n{helm}\n{rollout}\n```"]
+    if not plan["instance"]:
+        parts.append(f"Or with Kustomize:\n\n```sh\n{_copy_of_base(plan)}kubectl apply -k .\n```")
     instance = f" --instance {plan['instance']}" if plan["instance"] else ""
-    helm = (
-        "With Helm, from a checkout of the product:\n\n"
-        f"```sh\nhelm upgrade --install {plan.object_name} {_CHART} --values helm-values.yaml\n"
-        f"kubectl -n {plan.object_name} rollout status daemonset/{plan.object_name} --timeout=30m\n```\n\n"
+    parts.append(
+        f"Or on a node, or into a node's image, as root in a copy of this folder, with the checkout's `dist/{PROGRAM}`"
+        f" copied to `/opt`:\n\n```sh\n/opt/{PROGRAM}/{PROGRAM} node install --settings .{instance}\n```"
     )
-    kustomize = (
-        f"Or with Kustomize, its base expected at `{plan['kustomizeBase']}` (the product's `node-config/kustomize`,"
-        " copied there):\n\n```sh\nkubectl apply -k .\n```\n\n"
-        if not plan["instance"]
-        else ""
-    )
-    rbac = (
-        "\n\nWithout chart and overlay the nodes also need `kubectl apply -f rbac.yaml`."
-        if plan.mode.source == "service-account"
-        else "\n\nThe token file must then come from something of yours."
-        if plan.mode.source == "token-file"
-        else ""
-    )
-    return (
-        f"{helm}{kustomize}Or on a node, or into a node's image, as root:\n\n"
-        f"```sh\n{PROGRAM} node install --settings .{instance}\n```\n\n"
-        "`credential-provider-entry.yaml` shows what any of them adds to the kubelet's configuration." + rbac
-    )
+    parts.append("`credential-provider-entry.yaml` shows what any of them adds to the kubelet's configuration.")
+    if plan.mode.source == "service-account":
+        parts.append("Without chart and overlay the nodes also need `kubectl apply -f rbac.yaml`.")
+    elif plan.mode.source == "token-file":
+        parts.append("Without chart and overlay the token file must come from something of yours.")
+    return "\n\n".join(parts)
+
+
+def _copy_of_base(plan: Plan) -> str:
+    """Brings the product's base to where the overlay expects it; another place than the usual is the user's own."""
+    if plan["kustomizeBase"] != "./base":
+        return ""
+    return f'mkdir -p base\ncp -R "$CHECKOUT/{BASE}/." base\n'
+
+
+def _doctor(plan: Plan) -> str:
+    instance = f" --instance {plan['instance']}" if plan["instance"] else ""
+    return f"{_BIN_DIR}/{provider_name(plan['instance'])} doctor{instance} {plan['image']}"
 
 
 def _namespaces(plan: Plan) -> str:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     #: Answers by name: a text, or for a list several.
     Answers = dict[str, Any]
+    #: Other answers by name, each with the words that fulfil the condition.
+    Condition = tuple[tuple[str, tuple[str | None, ...]], ...]
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,7 @@ class Input:
         several: may there be more than one?
         default: with ``{name}`` for another answer; None without one.
         optional: may it stay unanswered?
+        optional_when: other answer -> the words with which it may, where it may not always.
         advanced: is it a flag only, as long as there is a default?
         when: other answer -> the words with which this one has a meaning (``*`` for any, None for no answer).
         narrowed: other answer -> its word -> the choices that are left.
@@ -43,7 +46,8 @@ class Input:
     default: str | None = None
     optional: bool = False
     advanced: bool = False
-    when: tuple[tuple[str, tuple[str | None, ...]], ...] = ()
+    when: Condition = ()
+    optional_when: Condition = ()
     narrowed: Mapping[str, Mapping[str, list[str]]] = field(default_factory=dict)
     hint: str = ""
 
@@ -54,8 +58,16 @@ class Input:
 
     def applies(self, answers: Mapping[str, Any]) -> bool:
         """Has the question a meaning beside these answers?"""
-        return all(
-            answers.get(name) in words or ("*" in words and answers.get(name) is not None) for name, words in self.when
+        return not self.unfulfilled(answers)
+
+    def unfulfilled(self, answers: Mapping[str, Any]) -> list[tuple[str, tuple[str | None, ...]]]:
+        """The conditions that take its meaning away."""
+        return [(name, words) for name, words in self.when if not _is_among(answers.get(name), words)]
+
+    def may_stay_open(self, answers: Mapping[str, Any]) -> bool:
+        """May it stay unanswered beside these answers?"""
+        return self.optional or bool(
+            self.optional_when and all(_is_among(answers.get(name), words) for name, words in self.optional_when)
         )
 
     def options(self, answers: Mapping[str, Any]) -> tuple[str, ...]:
@@ -106,6 +118,10 @@ class Input:
         return check(self.kind, answer)
 
 
+def _is_among(answer: object, words: tuple[str | None, ...]) -> bool:
+    return answer in words or ("*" in words and answer is not None)
+
+
 #: `aud` of the tokens for the token exchange resource (facts of the public cloud; the others' are not published).
 _PUBLISHED = "fb60f99c-7a34-4190-8149-302f77469936"
 
@@ -118,14 +134,22 @@ def _published_audience(answers: Mapping[str, Any]) -> str | None:
     return _PUBLISHED if answers.get("cloud") == "public" else None
 
 
+_SPECIAL = {"list", "choices", "when", "optionalWhen"}
+
+
+def _condition(row: Mapping[str, list[str | None]]) -> Condition:
+    return tuple((name, tuple(words)) for name, words in row.items())
+
+
 def _load() -> tuple[Input, ...]:
     table: list[dict[str, Any]] = json.loads((Path(__file__).parent / "inputs.json").read_text("utf-8"))
     return tuple(
         Input(
-            **{name: value for name, value in row.items() if name not in {"list", "choices", "when"}},
+            **{name: value for name, value in row.items() if name not in _SPECIAL},
             several=row.get("list", False),
             choices=tuple(row.get("choices", ())),
-            when=tuple((name, tuple(words)) for name, words in row.get("when", {}).items()),
+            when=_condition(row.get("when", {})),
+            optional_when=_condition(row.get("optionalWhen", {})),
         )
         for row in table
     )
@@ -183,17 +207,34 @@ def settle(answers: Answers) -> tuple[Answers, list[Fault]]:
         given = answers.get(entry.name)
         if not entry.applies(settled):
             if given is not None:
-                words = " or ".join(name for name, _ in entry.when)
-                faults.append(Fault(entry.name, f"has no meaning with this answer to {words}"))
+                faults.append(Fault(entry.name, f"has no meaning {_without_meaning(entry, answers, settled)}"))
             continue
         options = entry.options(settled)
         if given is not None and options and given not in options:
             faults.append(Fault(entry.name, f"must be {' or '.join(options)} with the other answers"))
             continue
         value = given if given is not None else entry.default_for(settled)
-        if value is None and not entry.optional and entry.default is None:
+        if value is None and not entry.may_stay_open(settled) and entry.default is None:
             hint = f"; {entry.hint}" if entry.hint else ""
             faults.append(Fault(entry.name, f"is missing: {entry.question}{hint}"))
         if value is not None:
             settled[entry.name] = value
     return settled, faults
+
+
+def _without_meaning(entry: Input, answers: Answers, settled: Answers) -> str:
+    """Which answer takes the meaning of another away, as it was given, and what to answer instead."""
+    (name, words), *_ = entry.unfulfilled(settled)
+    answer, mode = settled.get(name), MODES.get(answers.get("mode", ""))
+    if mode is not None and name in mode.implies:
+        why = f"with mode {mode.name}"
+    elif answer is not None:
+        why = f"with {name} {answer}" if any(each.name == name and each.choices for each in INPUTS) else f"with {name}"
+    else:
+        why = f"without {name}" if "*" in words else f"without {name} {' or '.join(map(str, words))}"
+    instead = [
+        each.flag
+        for each in INPUTS
+        if each.applies(settled) and any(other == name and _is_among(answer, wanted) for other, wanted in each.when)
+    ]
+    return f"{why}; use {' or '.join(instead)}" if instead and answer is not None else why

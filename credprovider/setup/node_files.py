@@ -57,7 +57,7 @@ def config(plan: Plan) -> dict[str, Any]:
     identity: dict[str, Any] = {"source": plan.mode.source}
     client_id = plan.outputs.client_id if plan.outputs else None
     if plan.mode.source == "managed-identity":
-        if plan.names_client:
+        if client_id is not None:  # also the kubelet's: an add-on may bring more identities to the node some day
             identity["clientId"] = client_id
         identity["resource"] = plan.exchange_resource
     elif not plan.mode.entra:

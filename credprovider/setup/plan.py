@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from credprovider.setup.outputs import Outputs
 
 #: What a run may still have to wait for.
-AZURE, VENDOR = "azure-outputs", "vendor-file"
+AZURE, VENDOR, AUDIENCE = "azure-outputs", "vendor-file", "entra-audience"
 
 #: Longest `google.subject`, in bytes (Google's STS refuses a longer one).
 _SUBJECT_LIMIT = 127
@@ -183,9 +183,9 @@ class Plan:
 
     @property
     def allowed_audience(self) -> str | None:
-        """`aud` of that token; None while the provider has no name, whose own resource name it will be."""
+        """`aud` of that token; None while nobody knows it, or the provider that it will be the name of has none."""
         if self.through_entra:
-            return str(self["entraAudience"])
+            return self.answers.get("entraAudience")
         return f"https:{self.trust.audience}" if self.trust else None
 
     @property
@@ -278,6 +278,8 @@ def check_plan(plan: Plan) -> list[Fault]:
         faults.append(Fault("entraTokenVersion", "1 is known for Azure's public cloud only"))
     if plan.owns_google and plan.repository is None:
         faults.append(Fault("image", "must be LOCATION-docker.pkg.dev/PROJECT/REPOSITORY/IMAGE to be granted"))
+    if plan.owns_google and plan.repository is not None and plan.repository.project.isdigit():
+        faults.append(Fault("image", "names its project by number; gcloud takes the id only"))
     if plan.mode.entra and len(plan.kubernetes_subjects) > _CREDENTIALS_LIMIT:
         faults.append(Fault("serviceAccounts", f"are more than {_CREDENTIALS_LIMIT}, the most for one identity"))
     if any(len(plan.google_subject(each)) > _SUBJECT_LIMIT for each in plan.subjects or []):

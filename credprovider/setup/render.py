@@ -8,7 +8,7 @@ from credprovider.setup import cluster_files, google, node_files
 from credprovider.setup.azure import azure_script
 from credprovider.setup.guide import readme
 from credprovider.setup.outputs import FILE as OUTPUTS_FILE
-from credprovider.setup.plan import AZURE, VENDOR
+from credprovider.setup.plan import AUDIENCE, AZURE, VENDOR
 from credprovider.setup.terraform import terraform
 from credprovider.setup.values import write_values
 
@@ -38,12 +38,13 @@ OURS = (
 )
 
 
-def render(plan: Plan, outputs: bytes | None) -> tuple[dict[str, bytes], dict[str, tuple[str, ...]]]:
+def render(plan: Plan, outputs: bytes | None, checkout: str) -> tuple[dict[str, bytes], dict[str, tuple[str, ...]]]:
     """Contents by name, and what each file that is not among them waits for.
 
     Args:
         plan: checked.
         outputs: the azure-outputs.json that the plan has read, which goes along.
+        checkout: place of the product's checkout, as a word of a shell in the folder.
 
     Raises:
         ProviderError: family ``settings``: the vendor's file and the answers do not fit together.
@@ -57,6 +58,8 @@ def render(plan: Plan, outputs: bytes | None) -> tuple[dict[str, bytes], dict[st
         else:
             content = make(plan)
             files[name] = content if isinstance(content, bytes) else content.encode("utf-8")
+    if plan.owns_google and _lacks(plan, AUDIENCE):
+        waiting["terraform/google.tf"] = (AUDIENCE,)
     files |= {f"terraform/{name}": text.encode("utf-8") for name, text in terraform(plan).items()}
     values = dict(plan.answers)
     if plan.vendor_content is not None:
@@ -64,7 +67,7 @@ def render(plan: Plan, outputs: bytes | None) -> tuple[dict[str, bytes], dict[st
     files["values.yaml"] = write_values(values).encode("utf-8")
     if outputs is not None:
         files[OUTPUTS_FILE] = outputs
-    files["README.md"] = readme(plan, waiting).encode("utf-8")
+    files["README.md"] = readme(plan, waiting, checkout).encode("utf-8")
     return files, waiting
 
 
@@ -81,9 +84,9 @@ def _makers(plan: Plan) -> dict[str, tuple[Callable[[Plan], str | bytes], tuple[
         "workload.yaml": (cluster_files.workload, ()),
     }
     if plan.owns_google:
-        found["google.sh"] = (google.google_script, (AZURE,))
+        found["google.sh"] = (google.google_script, (AZURE, AUDIENCE))
     else:
-        found["message-to-registry-owner.md"] = (google.message, (AZURE,))
+        found["message-to-registry-owner.md"] = (google.message, (AZURE, AUDIENCE))
     if plan.mode.source == "service-account":
         found["rbac.yaml"] = (cluster_files.rbac, audience)
     if not plan["instance"]:
@@ -92,4 +95,6 @@ def _makers(plan: Plan) -> dict[str, tuple[Callable[[Plan], str | bytes], tuple[
 
 
 def _lacks(plan: Plan, need: str) -> bool:
+    if need == AUDIENCE:
+        return plan.through_entra and plan.allowed_audience is None
     return (plan.outputs if need == AZURE else plan.vendor_content) is None

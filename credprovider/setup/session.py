@@ -62,12 +62,13 @@ def first_answers(given: Mapping[str, object]) -> Answers:
     return answers
 
 
-def prepare(answers: Answers, outputs: bytes | None) -> Result:
+def prepare(answers: Answers, outputs: bytes | None, checkout: str) -> Result:
     """Make everything from answers.
 
     Args:
         answers: of `first_answers`, or of a person.
         outputs: content of azure-outputs.json, if there is one.
+        checkout: place of the product's checkout, as a word of a shell in the folder.
 
     Raises:
         Faults: something is missing or does not fit together.
@@ -90,7 +91,7 @@ def prepare(answers: Answers, outputs: bytes | None) -> Result:
     faults = check_plan(plan)
     if faults:
         raise Faults(faults)
-    files, waiting = render(plan, outputs)
+    files, waiting = render(plan, outputs, checkout)
     warnings = tuple(settings(plan).warnings) if "config.json" in files and "credential-config.json" in files else ()
     return Result(plan, files, waiting, warnings)
 

@@ -21,12 +21,17 @@ def terraform(plan: Plan) -> dict[str, str]:
     """Files of the folder ``terraform``, by name."""
     variables = _azure_variables(plan)
     files = {"azure.tf": _azure(plan)}
-    if plan.owns_google:
+    if _has_google(plan):
         variables |= _google_variables(plan)
         files["google.tf"] = _google(plan)
     files["variables.tf"] = "\n".join(_variable(name, value) for name, value in variables.items())
     files["terraform.tfvars.json"] = json.dumps(variables, indent=2) + "\n"
     return files
+
+
+def _has_google(plan: Plan) -> bool:
+    """Is the Google side the user's, and is all known that it is to trust?"""
+    return plan.owns_google and plan.allowed_audience is not None
 
 
 def _variable(name: str, value: Any) -> str:
@@ -37,7 +42,7 @@ def _variable(name: str, value: Any) -> str:
 
 def _azure(plan: Plan) -> str:
     own = plan["identity"] == "own"
-    parts = ["versions-both" if plan.owns_google else "versions-azure"]
+    parts = ["versions-both" if _has_google(plan) else "versions-azure"]
     parts.append("cluster-issuer" if plan.mode.needs_issuer else "cluster")
     if own:
         parts += ["identity", "federations" if plan.mode.entra else "assign"]

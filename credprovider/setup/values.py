@@ -13,8 +13,7 @@ if TYPE_CHECKING:
 
 _LIMIT = 256 << 10
 _HEAD = f"""\
-# The answers that this folder was made of. To make it again, from inside of it:
-#   {PROGRAM} setup --again .
+# The answers that this folder was made of, by `{PROGRAM} setup`; README.md, step 2, makes it again.
 """
 
 

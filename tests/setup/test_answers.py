@@ -46,6 +46,7 @@ def test_all_that_is_missing_is_told_at_once(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+_POD_MODE: dict[str, Any] = {"mode": "service-account", "serviceAccounts": ["a/b"]}
 #: An answer, a bad text for it, and a word of the complaint.
 WRONG = [
     ({"tenant": "contoso.onmicrosoft.com"}, "GUID"),
@@ -62,13 +63,21 @@ WRONG = [
     ({"workload": "Bifrost/sa"}, "NAMESPACE/SERVICEACCOUNT"),
     ({**PODS, "serviceAccounts": ["a/b", "a/b"]}, "twice"),
     ({**PODS, "serviceAccounts": [f"a/b{n}" for n in range(21)]}, "more than 20"),
-    ({"serviceAccounts": ["a/b"]}, "no meaning"),
-    ({"trust": "cluster", "identity": "own"}, "no meaning"),
-    ({"googleProject": WORLD.project}, "no meaning"),
+    ({"serviceAccounts": ["a/b"]}, "no meaning with pulledBy node; use --workload"),
+    ({"mode": "token-file", "serviceAccounts": ["a/b"]}, "no meaning with mode token-file; use --workload"),
+    ({**_POD_MODE, "workload": "x/y"}, "no meaning with mode service-account; use --service-accounts"),
+    ({**PODS, "workload": "x/y"}, "no meaning with pulledBy service-accounts; use --service-accounts"),
+    ({"trust": "cluster", "identity": "own"}, "identity (--identity) has no meaning with trust cluster\n"),
+    ({"mode": "token-file", "identity": "own"}, "identity (--identity) has no meaning with mode token-file\n"),
+    ({"trust": "cluster", "identityName": "mine"}, "no meaning without identity own\n"),
+    ({"identityName": "mine"}, "no meaning with identity kubelet\n"),
+    ({"entraTokenVersion": "1"}, "no meaning without entraResource\n"),
+    ({"googleProject": WORLD.project}, "no meaning with googleOwner vendor\n"),
     ({**OWN_GOOGLE, "googleProject": "123456789012"}, "not the project's number"),
     ({**OWN_GOOGLE, "googlePool": "gcp-pool"}, "gcp-"),
     ({**OWN_GOOGLE, "image": "us-docker.pkg.dev/p/image"}, "to be granted"),
-    ({"cloud": "usgov"}, "entraAudience (--entra-audience) is missing"),
+    ({**OWN_GOOGLE, "image": "us-docker.pkg.dev/123456789012/r/image"}, "names its project by number"),
+    ({"cloud": "usgov", "entraResource": "api://mine"}, "entraAudience (--entra-audience) is missing"),
     ({"entraResource": "api://mine"}, "entraAudience (--entra-audience) is missing"),
     ({"cloud": "usgov", "entraResource": "api://mine", "entraTokenVersion": "1"}, "public cloud only"),
     ({"registries": ["evil.example"]}, "outside Google's registries"),
@@ -85,6 +94,13 @@ def test_a_wrong_answer_is_told_and_nothing_is_written(change: dict[str, Any], w
     assert code == 2
     assert word in told
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_answer_to_what_the_vendors_file_tells_has_no_meaning(tmp_path: Path) -> None:
+    vendor = vendor_file(tmp_path, impersonated=True)
+    code, _, told = call("--out", str(tmp_path / "out"), *flags({**BASE, **OWN_GOOGLE}), "--vendor-file", str(vendor))
+    assert code == 2
+    assert "googlePool (--google-pool) has no meaning with vendorFile\n" in told
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from credprovider.kubelet.config import lint_file
 from credprovider.kubelet.versions import parse_version
 from credprovider.settings_model import json_schema, parse_config
 from credprovider.setup.render import OURS
+from credprovider.setup.wrapping import wrapped
 from tests.cloud.world import WORLD
 from tests.setup.clouds import KUBELET_CLIENT, KUBELET_OBJECT, SUBSCRIPTION
 from tests.setup.hcl import faults
@@ -52,6 +55,24 @@ def test_settings_pass_schema_and_loader(out: Path) -> None:
     content = (out / "config.json").read_bytes()
     jsonschema.validate(json.loads(content), json_schema(), cls=jsonschema.Draft202012Validator)
     parse_config("config.json", content)
+
+
+@pytest.mark.parametrize("owner", ["vendor", "own"])
+@pytest.mark.parametrize("extra", [{}, {"mode": "managed-identity", "identity": "own"}], ids=["kubelet", "own"])
+def test_identity_is_named_in_the_settings_as_soon_as_it_is_known(
+    extra: dict[str, str], owner: str, tmp_path: Path
+) -> None:
+    out = complete(tmp_path, Case("managed-identity", owner, impersonated=True, extra=extra))
+    for name, within in (("config.json", ()), ("helm-values.yaml", ("settings",))):
+        found = yaml.safe_load((out / name).read_text())
+        for part in within:
+            found = found[part]
+        assert found["identity"]["clientId"] == KUBELET_CLIENT
+
+
+def test_kubelets_identity_need_not_be_named_before_it_is_known(tmp_path: Path) -> None:
+    write(tmp_path / "out", BASE, "--vendor-file", str(vendor_file(tmp_path, impersonated=True)))
+    assert "clientId" not in json.loads((tmp_path / "out/config.json").read_text())["identity"]
 
 
 def test_entry_passes_lint_without_a_warning(out: Path) -> None:
@@ -110,6 +131,38 @@ def test_nothing_looks_like_a_place_to_fill_in(out: Path) -> None:
             assert "@{" not in text
             assert "None" not in text.replace("--condition=None", "")
             assert "TODO" not in text
+
+
+def _paragraphs(text: str) -> list[list[str]]:
+    """Lines of text that belong together; blocks, tables, headings and indented lines do not count."""
+    prose = re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL).strip()
+    parts = re.split(r"\n(?=- )|\n\n+", prose)
+    return [part.split("\n") for part in parts if part and not part.startswith(("|", "#", "    "))]
+
+
+def test_pages_are_filled_evenly_with_whatever_was_put_in(out: Path) -> None:
+    for page in (out / "README.md", out / "message-to-registry-owner.md"):
+        for lines in _paragraphs(page.read_text()) if page.exists() else []:
+            for line, following in pairwise(lines):
+                assert len(line) <= 110 or " " not in line.strip().removeprefix("- ")
+                assert len(f"{line} {following.split()[0]}") > 110, line
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a\nb\n\nc\n", "a b\n\nc\n"),
+        ("- a\n  b\n- c\n", "- a b\n- c\n"),
+        ("```sh\na\nb\n```\n", "```sh\na\nb\n```\n"),
+        ("| a |\n|---|\n| b |\n\n# c\n    d\n", "| a |\n|---|\n| b |\n\n# c\n    d\n"),
+        ("a\n- " + "b " * 60 + "\n", "a\n- " + " ".join("b" * 54) + "\n  " + " ".join("b" * 6) + "\n"),
+        ("a " + "b" * 200 + " c\n", "a\n" + "b" * 200 + "\nc\n"),
+        ("- " + "b" * 200 + "\n- " + "c" * 200 + " d\n", "- " + "b" * 200 + "\n- " + "c" * 200 + "\n  d\n"),
+    ],
+    ids=["paragraphs", "items", "block", "table and heading", "long item", "long word", "long word in an item"],
+)
+def test_only_prose_is_filled_anew(text: str, expected: str) -> None:
+    assert wrapped(text) == expected
 
 
 # --- wrong Terraform is noticed ---------------------------------------------------------------------------------------

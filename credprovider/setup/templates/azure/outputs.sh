@@ -10,4 +10,4 @@ JSON
 chmod 644 "$NEW"
 mv "$NEW" "$OUTPUTS"
 cat "$OUTPUTS"
-say "next, in this folder: @{program} setup --again ."
+say "next: step 2 of README.md"
