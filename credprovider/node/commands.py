@@ -52,12 +52,17 @@ class Commands:
             environ: its environment; PATH and LC_ALL alone without it.
             timeout: seconds, after which it is killed.
         """
+        way, inherited = list(self._prefix), _ENVIRONMENT if environ is None else dict(environ)
+        if way and environ is not None:
+            # Set on the node: neither may PATH say which program leads there, nor LD_PRELOAD what it loads.
+            way += ["/usr/bin/env", "-i", *(f"{name}={value}" for name, value in environ.items())]
+            inherited = _ENVIRONMENT
         try:
             done = subprocess.run(  # noqa: S603 - fixed command lines, no shell
-                [*self._prefix, *argv],
+                [*way, *argv],
                 input=stdin,
                 capture_output=True,
-                env=_ENVIRONMENT if environ is None else dict(environ),
+                env=inherited,
                 cwd="/",
                 timeout=timeout,
                 check=False,

@@ -9,6 +9,7 @@ from credprovider.errors import PROGRAM, one_line
 from credprovider.kubelet.request import encode_request
 from credprovider.kubelet.response import judge_response
 from credprovider.node.refusal import Refusal
+from credprovider.node.transient import run_transient
 
 if TYPE_CHECKING:
     from credprovider.node.site import Site
@@ -30,15 +31,14 @@ def check_exchange(site: Site, settings: Settings) -> None:
         Refusal: with the plugin's own code, cause and remedy.
         AssertionError: a tree has no plugin that runs.
     """
-    if site.host.commands is None:
-        raise AssertionError(site.host.root)
     image = image_of(settings.registry_texts[0])
-    ran = site.host.commands.run(
-        [site.places.link, f"--config={site.places.config_json}"],
-        stdin=encode_request(image),
-        environ=site.kubelet.environ,
-        timeout=_SECONDS,
-    )
+    argv = [site.places.link, f"--config={site.places.config_json}"]
+    request, environ = encode_request(image), site.kubelet.environ
+    try:
+        ran = run_transient(site, argv, "proof", stdin=request, environ=environ, seconds=_SECONDS)
+    except OSError as error:
+        cause = f"the kubelet's environment cannot be handed to the plugin: {error.strerror}"
+        raise Refusal("exchange-failed", cause, f"look at {site.places.run} on the node") from None
     if ran.code != 0:
         raise _told(ran.code, ran.stderr.decode("utf-8", "replace"))
     verdict = judge_response(ran.stdout, image=image)

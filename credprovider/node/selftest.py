@@ -6,6 +6,8 @@ The image asked for is nobody's, so no token is fetched and no network is used.
 
 from __future__ import annotations
 
+import contextlib
+import os
 from typing import TYPE_CHECKING
 
 from credprovider.errors import one_line
@@ -13,8 +15,13 @@ from credprovider.kubelet.request import V1, encode_request
 from credprovider.kubelet.response import judge_response
 from credprovider.node.commands import Commands
 from credprovider.node.refusal import Refusal
+from credprovider.node.transient import run_transient
+from credprovider.state import digest
+from credprovider.world import state_directory
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from credprovider.node.commands import Ran
     from credprovider.node.site import Site
 
@@ -49,12 +56,28 @@ def self_test(site: Site, executable: str, config: str) -> None:
 
 def _run(site: Site, executable: str, config: str, request: bytes) -> Ran:
     host = site.host
-    plain = ["/usr/bin/env", "-i", executable, f"--config={config}"]
-    if host.commands is None:
-        # A tree: the bundle is the one that runs here, and only its copy is in question.
-        local = [host.local(executable), f"--config={host.local(config)}"]
-        return Commands().run(local, stdin=request, environ={}, timeout=_SECONDS)
-    service = ["systemd-run", "--quiet", "--pipe", "--wait", "--collect", f"--property=RuntimeMaxSec={_SECONDS}"]
-    if site.kubelet.selinux:
-        service.append(f"--property=SELinuxContext={site.kubelet.selinux}")
-    return host.commands.run([*service, *plain], stdin=request, timeout=_SECONDS + 10)
+    if host.is_live:
+        argv = [executable, f"--config={config}"]
+        return run_transient(site, argv, "self-test", stdin=request, environ=None, seconds=_SECONDS)
+    # A tree: the bundle is the one that runs here, and only its copy is in question.
+    config = host.local(config)
+    with _no_traces(config):
+        return Commands().run(
+            [host.local(executable), f"--config={config}"], stdin=request, environ={}, timeout=_SECONDS
+        )
+
+
+@contextlib.contextmanager
+def _no_traces(config: str) -> Iterator[None]:
+    """The plugin keeps what it knows of a config.json in runtime state, which is this machine's and not the tree's."""
+    folder = state_directory(config, {}, os.geteuid()) or ""
+    was_there = os.path.isdir(folder)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            for name in os.listdir(folder):
+                if digest(config) in name:
+                    os.unlink(f"{folder}/{name}")
+            if not was_there:
+                os.rmdir(folder)

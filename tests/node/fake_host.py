@@ -196,7 +196,7 @@ class FakeCommands(Commands):
                 return node.self_test(executable)
             case ["journalctl", *options]:
                 return Ran(0, node.heard(options).encode())
-            case [program, config] if program.startswith(f"{BIN_DIR}/") and config.startswith("--config="):
+            case (["systemd-run", *_, program, _] | [program, _]) if program.startswith(f"{BIN_DIR}/"):
                 node.asked.append(stdin)
                 return node.exchange
             case [_, "--version"]:
