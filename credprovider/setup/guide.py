@@ -53,9 +53,7 @@ def readme(plan: Plan, waiting: Mapping[str, tuple[str, ...]], checkout: str) ->
         nodes=_nodes(plan),
         namespaces=_namespaces(plan),
         doctor=_doctor(plan),
-        doctor_note=" (it needs a pod's token in this mode: `--service-account-token`)"
-        if plan.mode.source == "service-account"
-        else "",
+        doctor_note=_doctor_note(plan),
     )
     return wrapped(page)
 
@@ -113,7 +111,7 @@ def _terraform(plan: Plan) -> str:
 
 def _google(plan: Plan, waiting: Mapping[str, tuple[str, ...]]) -> str:
     lacks_audience = any(AUDIENCE in reasons for reasons in waiting.values())
-    first = fill("google-audience.md", doctor=_doctor(plan)) if lacks_audience else ""
+    first = _audience(plan) if lacks_audience else ""
     if plan.owns_google:
         return (
             f"{first}```sh\nbash google.sh\n```\n\nIt makes pool and provider, compares them if they are there, and"
@@ -127,6 +125,12 @@ def _google(plan: Plan, waiting: Mapping[str, tuple[str, ...]]) -> str:
         ask = "Ask the registry's owner for the credential file (`external_account`, JSON) first; `aud` is not in it."
         return f"{ask} With it:\n\n{again}\n\n{first}{send}."
     return f"{send}, and the credential file (`external_account`, JSON). With it:\n\n{again}"
+
+
+def _audience(plan: Plan) -> str:
+    """How to see what nobody has published."""
+    hop = "entra" if plan.mode.entra else "first-token"
+    return fill("google-audience.md", hop=hop, doctor=_doctor(plan), doctor_note=_doctor_note(plan))
 
 
 def _nodes(plan: Plan) -> str:
@@ -159,6 +163,11 @@ def _copy_of_base(plan: Plan) -> str:
 def _doctor(plan: Plan) -> str:
     instance = f" --instance {plan['instance']}" if plan["instance"] else ""
     return f"{_BIN_DIR}/{provider_name(plan['instance'])} doctor{instance} {plan['image']}"
+
+
+def _doctor_note(plan: Plan) -> str:
+    is_pods = plan.mode.source == "service-account"
+    return " (it needs a pod's token in this mode: `--service-account-token`)" if is_pods else ""
 
 
 def _namespaces(plan: Plan) -> str:

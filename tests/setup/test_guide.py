@@ -12,8 +12,9 @@ import pytest
 
 from credprovider.commands import setup
 from tests.setup.clouds import Clouds
+from tests.setup.hcl import faults
 from tests.setup.programs import Programs
-from tests.setup.runs import BASE, CASES, Case, call, write
+from tests.setup.runs import BASE, CASES, PODS, Case, call, write
 from tests.setup.test_files import complete
 
 if TYPE_CHECKING:
@@ -152,18 +153,19 @@ def test_no_block_calls_the_program_by_a_name_that_is_not_on_the_path(tmp_path: 
 
 # --- Entra ID's audience is not published for every cloud -------------------------------------------------------------
 
-_HIDDEN: tuple[tuple[str, dict[str, Any]], ...] = (
-    ("managed-identity", {"cloud": "usgov"}),
-    ("managed-identity-own", {"cloud": "usgov", "mode": "managed-identity", "identity": "own"}),
-    ("token-file-entra", {"cloud": "china", "identity": "own"}),
+_HIDDEN: tuple[tuple[str, dict[str, Any], str], ...] = (
+    ("managed-identity", {"cloud": "usgov"}, "first-token"),
+    ("managed-identity-own", {"cloud": "usgov", "mode": "managed-identity", "identity": "own"}, "first-token"),
+    ("token-file-entra", {"cloud": "china", "identity": "own"}, "entra"),
+    ("service-account-entra", {"cloud": "china", "trust": "entra", **PODS}, "entra"),
 )
 
 
 @pytest.mark.usefixtures("checkout")
 @pytest.mark.parametrize("owner", ["vendor", "own"])
-@pytest.mark.parametrize("extra", [extra for _, extra in _HIDDEN], ids=[name for name, _ in _HIDDEN])
+@pytest.mark.parametrize(("extra", "hop"), [each[1:] for each in _HIDDEN], ids=[each[0] for each in _HIDDEN])
 def test_audience_that_nobody_knows_yet_keeps_back_what_it_is_in_alone(
-    extra: dict[str, Any], owner: str, tmp_path: Path
+    extra: dict[str, Any], hop: str, owner: str, tmp_path: Path
 ) -> None:
     case = Case("", owner, impersonated=False, extra=extra)
     out = complete(tmp_path, case)
@@ -175,6 +177,8 @@ def test_audience_that_nobody_knows_yet_keeps_back_what_it_is_in_alone(
     text = (out / "README.md").read_text()
     assert {name for name in absent if f"| `{name}` |" in text} == absent
     assert "setup --again . --entra-audience AUDIENCE" in text
+    assert f"`doctor` shows `aud` at the hop `{hop}`" in " ".join(text.split())
+    assert faults(out / "terraform") == []
     # It is enough to be told then, and everything is there.
     told = call("--again", str(out), "--entra-audience", "11111111-0000-4000-8000-000000000000")
     assert told[0] == 0
