@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from credprovider.commands import CommandParser
-from credprovider.kubelet.config import lint_path
+from credprovider.kubelet.config import UNREADABLE, lint_path
 from credprovider.kubelet.versions import NEWEST, parse_version
 
 if TYPE_CHECKING:
@@ -23,7 +23,8 @@ def run(argv: list[str], stdin: BinaryIO, stdout: BinaryIO, stderr: TextIO) -> i
         stderr: takes complaints.
 
     Returns:
-        0 if the kubelet would start, with or without warnings, 1 if not, 2 for a usage error.
+        0 if the kubelet would start, with or without warnings, 1 if not, 2 for a usage error and where PATH itself
+        cannot be read, so that nothing was judged.
     """
     parser = CommandParser(
         "lint",
@@ -46,6 +47,9 @@ def run(argv: list[str], stdin: BinaryIO, stdout: BinaryIO, stderr: TextIO) -> i
     except ValueError as error:
         return parser.refuse(f"--kubelet-version {options.kubelet_version!r}: {error}")
     report = lint_path(options.path, kubelet_version=version, bin_dir=options.bin_dir)
+    unread = [each for each in report.errors if each.rule == UNREADABLE and each.file == options.path]
+    if unread:
+        return parser.refuse(f"{options.path} {unread[0].message}")
     text = report.text() if options.format == "text" else json.dumps(report.to_json(), indent=2) + "\n"
     stdout.write(text.encode("utf-8", "backslashreplace"))
     return 0 if report.starts else 1

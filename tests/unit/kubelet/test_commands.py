@@ -202,8 +202,23 @@ def test_lint_of_a_directory(tmp_path: Path) -> None:
     assert call(lint, "--kubelet-version", "1.33", str(tmp_path)).code == 1
 
 
-def test_lint_of_nothing(tmp_path: Path) -> None:
-    assert call(lint, str(tmp_path / "gone")).code == 1
+@pytest.mark.parametrize("more", [[], ["--format", "json"]], ids=["text", "json"])
+@pytest.mark.parametrize(
+    ("path", "reason"),
+    [("gone", "No such file or directory"), ("file/below", "Not a directory"), ("a\0b", "no possible name of a file")],
+)
+def test_lint_of_what_cannot_be_read_judges_nothing(tmp_path: Path, path: str, reason: str, more: list[str]) -> None:
+    (tmp_path / "file").write_text(document())
+    outcome = call(lint, *more, str(tmp_path / path))
+    assert (outcome.code, outcome.stdout) == (2, b"")
+    assert f"cannot be read: {reason}" in outcome.stderr
+
+
+def test_lint_of_a_directory_with_a_file_that_cannot_be_read_is_a_verdict(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").symlink_to("nowhere")
+    outcome = call(lint, "--kubelet-version", "1.34", str(tmp_path))
+    assert outcome.code == 1
+    assert b"[unreadable]" in outcome.stdout
 
 
 @pytest.mark.parametrize("stdin", [b"", b"\n"], ids=["empty", "a line end"])
