@@ -12,7 +12,7 @@ import re
 from functools import lru_cache
 
 from credprovider.endpoints import ENTRA_HOSTS
-from credprovider.errors import ProviderError
+from credprovider.errors import PROGRAM, ProviderError
 from credprovider.refusal import GUID, Refusal, has_token_mark, is_harmless, safe_text
 
 TYPE_CHECKING = False
@@ -117,13 +117,13 @@ class _Catalogue:
         return _PLACEHOLDER.sub(lambda found: self._commands.get(found[1], found[0]), template)
 
     def render(self, template: str, values: Mapping[str, str]) -> str:
-        """Fill a template: ``{a|b}`` is the first that is known; what is not known is named in capitals."""
+        """Fill a template: ``{a|b}`` is the first that is known, or has its `stand_in`."""
 
         def fill(found: re.Match[str]) -> str:
             names = found[1].split("|")
             if not self.placeholders.keys() >= set(names):
                 return found[0]  # braces of the command itself
-            return next((values[name] for name in names if values.get(name)), names[0].upper())
+            return next((values[name] for name in names if values.get(name)), stand_in(names[0]))
 
         return _PLACEHOLDER.sub(fill, template)
 
@@ -142,6 +142,11 @@ def entries() -> list[Entry]:
 def placeholders() -> dict[str, str]:
     """Every placeholder that a template may hold, with its meaning: what a caller can give as `Evidence.facts`."""
     return dict(_catalogue().placeholders)
+
+
+def stand_in(placeholder: str) -> str:
+    """What stands where a value is not known: its name in capitals, to be filled in; for our program its own."""
+    return PROGRAM if placeholder == "program" else placeholder.upper()
 
 
 def diagnose(evidence: Evidence) -> ProviderError:
@@ -249,4 +254,5 @@ def _values(catalogue: _Catalogue, evidence: Evidence, answer: Refusal, groups: 
         derived["tenant"] = tenant[1]
     values = {**groups, **derived, **known}
     safe = {name: value for name, value in values.items() if _VALUE.fullmatch(value) and not has_token_mark(value)}
-    return {"endpoint": catalogue.render(catalogue.endpoints.get(evidence.hop, ""), safe), **safe}
+    endpoint = safe.get("endpoint") or catalogue.render(catalogue.endpoints.get(evidence.hop, ""), safe)
+    return {**safe, "endpoint": endpoint, "endpoint_host": endpoint.partition("://")[2].partition("/")[0]}

@@ -16,6 +16,7 @@ def facts_of(settings: Settings, image: str) -> dict[str, str]:
         "pool": pool,
         "provider": provider,
         "service_account": settings.service_account,
+        "account_id": (settings.service_account or "").partition("@")[0],
         "project": _project_of(settings.service_account),
         "resource": settings.resource,
         "client_id": settings.selector[1] if settings.selector else (settings.entra or {}).get("client_id"),

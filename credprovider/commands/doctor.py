@@ -42,9 +42,10 @@ if TYPE_CHECKING:
 
 #: Option -> placeholder of the catalogue's commands that it fills.
 _GIVEN = {
-    "resource_group": "resource group of the cluster and the identity",
+    "resource_group": "resource group of the cluster",
     "cluster": "name of the AKS cluster",
     "identity_name": "name of the managed identity",
+    "identity_resource_group": "its resource group, where it is not the cluster's or AKS's own",
     "credential_name": "name of its federated credential",
 }
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from credprovider.connection import Connector
 from credprovider.deadline import Deadline
 from credprovider.dial import Dialer
-from credprovider.doctor.known import facts_for, facts_of_node
+from credprovider.doctor.known import facts_for, facts_of_node, node_name
 from credprovider.errors import ProviderError
 from credprovider.network import Network, network_of
 from credprovider.node.commands import Commands
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 #: The node's own cloud config; asked only for names that make commands exact.
 AZURE_JSON = "/etc/kubernetes/azure.json"
+#: In the DaemonSet's pod the name of its Node; on AKS that is what the node calls itself, too.
+_NODE_NAME, _HOSTNAME = "NODE_NAME", "/etc/hostname"
 
 
 @dataclass
@@ -70,6 +72,9 @@ class Case:
 
     # Left by hops for later ones.
     provider: Provider | None = None
+    is_covered: bool = False
+    is_loaded: bool = False
+    is_answered: bool = False
     settings: Settings | None = None
     first: SubjectToken | None = None
     subject: SubjectToken | None = None
@@ -150,6 +155,11 @@ class Case:
         return f"{self.image}{'@' if ':' in self.reference else ':'}{self.reference}"
 
     @property
+    def is_called(self) -> bool:
+        """Does all that was seen say that the kubelet asks the plugin about the image, and is answered?"""
+        return self.is_covered and self.is_loaded and self.is_answered
+
+    @property
     def request(self) -> Request:
         """What the kubelet would ask."""
         token = self.token if self.valid.source == "service-account" else None
@@ -157,10 +167,12 @@ class Case:
 
     @cached_property
     def _node_facts(self) -> dict[str, str]:
-        known = {"config": self.config_path}
+        known = {"config": self.config_path, "node_name": node_name(self.world.environ.get(_NODE_NAME, "").encode())}
         if self.node is not None:
-            found = self.node.kubelet
+            found, link = self.node.kubelet, self.node.places.link
             known |= {"config_path": found.config, "bin_dir": found.bin_dir, "kubelet_version": found.version or ""}
+            known["program"] = link if self.host.stat(link) is not None else ""
+            known["node_name"] = known["node_name"] or node_name(self.host.read_if_there(_HOSTNAME) or b"")
         try:
             return known | facts_of_node(self.host.read_if_there(AZURE_JSON))
         except OSError:

@@ -128,7 +128,7 @@ def schema() -> dict[str, Any]:
             "serviceError": _said("The service's own short code.", _TEXT_OR_NULL),
             "claims": _said("Unverified claims of the token that was sent.", _TEXTS),
             "trace": _said("Ids that the service's support asks for.", _TEXTS),
-            "remedy": {"$ref": "#/$defs/remedy"},
+            "remedy": _said("What mends it.", {"$ref": "#/$defs/remedy"}),
         },
         "Why a hop failed.",
     )
@@ -141,8 +141,8 @@ def schema() -> dict[str, Any]:
             "seconds": _said("That it took.", {"type": "number", "minimum": 0}),
             "facts": _said("What was found, by names for people; never a token.", _TEXTS),
             "warnings": _said("What works and may surprise.", {"type": "array", "items": _TEXT}),
-            "error": {"anyOf": [{"$ref": "#/$defs/error"}, {"type": "null"}]},
-            "hint": {"anyOf": [{"$ref": "#/$defs/remedy"}, {"type": "null"}]},
+            "error": _said("Why it failed.", {"anyOf": [{"$ref": "#/$defs/error"}, {"type": "null"}]}),
+            "hint": _said("What makes it possible.", {"anyOf": [{"$ref": "#/$defs/remedy"}, {"type": "null"}]}),
         },
         "One hop.",
     )

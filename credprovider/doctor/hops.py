@@ -34,7 +34,6 @@ HOPS: tuple[Hop, ...] = (
     Hop("kubelet", (), node_hops.kubelet),
     Hop("config", ("kubelet", "settings", "image"), node_hops.config),
     Hop("loaded", ("config",), node_hops.loaded),
-    Hop("kubelet-log", ("settings", "kubelet"), log_hop.kubelet_log),
     Hop("bundle", ("kubelet",), node_hops.bundle),
     _reach("imds"),
     _reach("entra"),
@@ -50,6 +49,7 @@ HOPS: tuple[Hop, ...] = (
     Hop("registry-token", ("iam", "registry"), registry_hops.registry_token),
     Hop("manifest", ("registry-token",), registry_hops.manifest),
     Hop("plugin", ("image", "config", "bundle", "iam"), plugin_hop.plugin),
+    Hop("kubelet-log", ("settings", "kubelet"), log_hop.kubelet_log),  # judged by what the others have found
 )
 
 #: Name of a hop -> what it is about, for people and for the reference.
@@ -59,7 +59,6 @@ TITLES: dict[str, str] = {
     "kubelet": "the running kubelet, its version and its flags",
     "config": "the kubelet's credential provider config, by its own rules, and our entry in it",
     "loaded": "has the running kubelet read that config?",
-    "kubelet-log": "errors of the last minutes that only the kubelet sees",
     "bundle": "every file of the program as it was built",
     "reach-imds": "the node's metadata service",
     "reach-entra": "name, proxy and TLS of Entra ID",
@@ -75,4 +74,5 @@ TITLES: dict[str, str] = {
     "registry-token": "does it take ours, and may its owner read the repository?",
     "manifest": "is the image there?",
     "plugin": "the plugin itself, run as the kubelet runs it",
+    "kubelet-log": "errors of the last minutes that only the kubelet sees",
 }

@@ -6,7 +6,7 @@ import functools
 import os
 from typing import TYPE_CHECKING
 
-from credprovider.catalogue import Evidence, diagnose
+from credprovider.catalogue import Evidence, diagnose, stand_in
 from credprovider.doctor.onlooker import Onlooker
 from credprovider.doctor.result import failed, good, skipped
 from credprovider.errors import PROGRAM, ProviderError
@@ -30,8 +30,9 @@ if TYPE_CHECKING:
 #: Refusals that mean: this is no node.
 _ELSEWHERE = {"node-no-systemd": "no systemd to ask for a kubelet here", "node-no-service": "no kubelet runs here"}
 _ON_A_NODE = (
-    "on a node all is examined:"
-    f" `kubectl exec -n {PROGRAM} daemonset/{PROGRAM} -- /opt/{PROGRAM}/{PROGRAM} doctor {{}}`"
+    "on the node where the pull fails all is examined:"
+    f' `kubectl exec -n {PROGRAM} "$(kubectl get pods -n {PROGRAM} -o name --field-selector spec.nodeName={{node}})"'
+    f" -- /opt/{PROGRAM}/{PROGRAM} doctor {{image}}`"
 )
 _SUDO = "`sudo` the same command on the node"
 
@@ -42,7 +43,8 @@ def kubelet(case: Case) -> Outcome:
     if not isinstance(site, Site):
         reason = _ELSEWHERE.get(site.code)
         if reason:
-            return skipped(reason, _ON_A_NODE.format(case.pods_image))
+            node = case.facts.get("node_name") or stand_in("node_name")
+            return skipped(reason, _ON_A_NODE.format(node=node, image=case.pods_image))
         hidden = case.host.hidden if isinstance(case.host, Onlooker) else []
         return skipped(f"needs root: {hidden[0]} cannot be read", _SUDO) if hidden else failed(site)
     found = site.kubelet
@@ -80,7 +82,8 @@ def config(case: Case) -> Outcome:
     if case.provider is None:
         raise diagnose(Evidence(hop="kubelet", failure="not-listed", facts=facts))
     patterns = [pattern.text for pattern in case.provider.match_images]
-    if not any(match_image(pattern, case.asked_image) for pattern in patterns):
+    case.is_covered = any(match_image(pattern, case.asked_image) for pattern in patterns)
+    if not case.is_covered:
         raise diagnose(Evidence(hop="kubelet", failure="not-matched", facts=facts))
     _check_tokens(case, case.provider, facts)
     ours = [each for each in report.warnings if each.path.startswith(case.provider.path)]
@@ -132,6 +135,7 @@ def loaded(case: Case) -> Outcome:
     record = site.memory().of(site.places.provider)
     if not is_loaded(site, record, entry.digest if entry else ""):
         raise diagnose(Evidence(hop="kubelet", failure="not-loaded", facts=case.facts))
+    case.is_loaded = True
     seen, there = site.probes.loaded_hash(), hash_of(site.host, site.places)
     if seen is None:
         return good("the running kubelet has read this config", details=(("hash of the config", there),))

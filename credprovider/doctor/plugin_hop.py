@@ -46,6 +46,13 @@ def plugin(case: Case) -> Outcome:
     token = case.token if case.valid.source == "service-account" else None
     request = encode_request(case.asked_image, api_version=start.api_version, token=token, annotations=case.annotations)
     ran = _run(case, start, request)
+    outcome = _judged(case, start, ran)
+    case.is_answered = True
+    return outcome
+
+
+def _judged(case: Case, start: _Start, ran: Ran) -> Outcome:
+    """How it ended, as the kubelet takes it."""
     if ran.code != 0:
         error = _told(case, ran)
         remembered = _REMEMBERED.search(error.cause)

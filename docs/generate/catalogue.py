@@ -24,7 +24,7 @@ def hops() -> list[str]:
 
 def placeholders(_: str = "") -> str:
     """Every placeholder and its meaning."""
-    rows = [f"| `{name.upper()}` | {meaning} |" for name, meaning in catalogue.placeholders().items()]
+    rows = [f"| `{catalogue.stand_in(name)}` | {meaning} |" for name, meaning in catalogue.placeholders().items()]
     return "\n".join(["| in a remedy | stands for |", "|---|---|", *rows])
 
 
@@ -37,7 +37,7 @@ def _section(entry: catalogue.Entry) -> str:
 
 
 def _named(template: str) -> str:
-    """The template with its placeholders named in capitals, as the plugin shows what it does not know."""
+    """The template with what stands for its placeholders, as the plugin shows what it does not know."""
     text = _filled(template)
     # Outside of code, what looks like HTML or emphasis to Markdown is text.
     parts = _CODE.split(text)
@@ -47,7 +47,7 @@ def _named(template: str) -> str:
 def _filled(template: str) -> str:
     names = catalogue.placeholders()
     pattern = re.compile(r"\{([a-z_]+)(?:\|[a-z_]+)*\}")
-    return pattern.sub(lambda found: found[1].upper() if found[1] in names else found[0], template)
+    return pattern.sub(lambda found: catalogue.stand_in(found[1]) if found[1] in names else found[0], template)
 
 
 def _plain(text: str) -> str:

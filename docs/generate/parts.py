@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from docs.generate import catalogue, chart, codes, helps, hops, metrics, modes, rules, runs, settings
+from docs.generate import catalogue, chart, codes, document, helps, hops, metrics, modes, rules, runs, settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -25,6 +25,7 @@ PARTS: dict[str, Callable[[str], str]] = {
     "modes": modes.table,
     "runs": runs.table,
     "hops": hops.table,
+    "doctor-json": document.table,
     "helm-values": chart.table,
 }
 

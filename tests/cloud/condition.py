@@ -13,8 +13,13 @@ _EXTRACT = re.compile(r"assertion\.(\w+)\.extract\((['\"])(.*?)\{\w+\}(.*?)\2\)"
 
 
 def holds(condition: str, claims: dict[str, Any]) -> bool:
-    """`assertion.X == 'v'`, `.startsWith('v')` and `assertion.X in ['v', 'w']`, joined by `&&`; an empty one holds."""
-    return all(_clause(clause.strip(), claims) for clause in condition.split("&&") if clause.strip())
+    """`assertion.X == 'v'`, `.startsWith('v')`, `assertion.X in ['v']`, joined by `&&` or `||`; an empty one holds."""
+    return any(_all_hold(each.strip(), claims) for each in condition.split("||"))
+
+
+def _all_hold(condition: str, claims: dict[str, Any]) -> bool:
+    inner = condition[1:-1] if condition.startswith("(") and condition.endswith(")") else condition
+    return all(_clause(clause.strip(), claims) for clause in inner.split("&&") if clause.strip())
 
 
 def _clause(clause: str, claims: dict[str, Any]) -> bool:

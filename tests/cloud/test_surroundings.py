@@ -120,6 +120,8 @@ def test_settings_of_a_mode_are_for_their_owner_only(cloud: CloudApi, tmp_path: 
         ("assertion.sub == 'b'", False),
         ("assertion.sub.startsWith('a') && assertion.tid in ['s', 't']", True),
         ("assertion.none == 'a'", False),
+        ("(assertion.sub == 'b' && assertion.tid == 't') || assertion.sub=='a'", True),
+        ("(assertion.sub == 'b') || assertion.sub=='c'", False),
     ],
 )
 def test_attribute_conditions(condition: str, verdict: bool) -> None:

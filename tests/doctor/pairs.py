@@ -36,8 +36,12 @@ SIMULATED = {
 _NEW_PROVIDER = "hub-second-provider"
 _OTHER_GUID = "22222222-2222-4222-8222-0000000000ff"
 _ENTRA_MODE = "token-file-entra-impersonated"
-_UPDATE = "providers update-oidc hub-azure-provider --project=123456789012 --location=global"
-_POOL = "--workload-identity-pool=hub-azure-pool"
+_POOL = "projects/123456789012/locations/global/workloadIdentityPools/hub-azure-pool"
+_UPDATE = f"gcloud iam workload-identity-pools providers update-oidc {_POOL}/providers/hub-azure-provider"
+_UPDATE_CLUSTERS = _UPDATE.replace("hub-azure-provider", WORLD.cluster_provider)
+_DESCRIBE = f"gcloud iam workload-identity-pools providers describe {_POOL}/providers/hub-azure-provider"
+_CREATE = f"gcloud iam workload-identity-pools providers create-oidc {_POOL}/providers/NEW_PROVIDER"
+_PODS = "pods -n azure-gar-credential-provider --field-selector spec.nodeName=NODE_NAME"
 _FIC = "--name bifrost-federated-credential --identity-name bifrost-pull-identity -g rg-demo"
 _LONG = "a" * 60
 
@@ -140,9 +144,15 @@ def _clear(case: Case) -> None:
     case.cloud.clear()
 
 
-def _trust_cluster_too(case: Case) -> None:
-    case.cloud.provider(_NEW_PROVIDER, issuer=WORLD.cluster_issuer, allowed_audiences=[WORLD.cluster_audience])
+def _trust_too(case: Case, issuer: str, audience: str) -> None:
+    case.cloud.provider(_NEW_PROVIDER, issuer=issuer, allowed_audiences=[audience])
     case.vendor(audience=WORLD.audience(_NEW_PROVIDER))
+
+
+def _make_account_anew(case: Case) -> None:
+    case.cloud.revoke()  # a new account has nothing of what the old one was granted
+    case.cloud.bind(WORLD.object_id)
+    case.cloud.grant(f"serviceAccount:{WORLD.service_account_email}")
 
 
 def _shorten_subject(case: Case) -> None:
@@ -164,24 +174,45 @@ PAIRS: list[Pair] = [
     Pair(
         *(1, _DIRECT),
         lambda case: case.cloud.provider(allowed_audiences=["https://example.com/other"]),
-        lambda case: case.cloud.provider(allowed_audiences=[WORLD.exchange_audience]),
+        lambda case: case.cloud.provider(allowed_audiences=["https://example.com/other", WORLD.exchange_audience]),
         *("sts", "sts-audience-mismatch"),
-        (f"{_UPDATE} {_POOL}", f'--allowed-audiences="{WORLD.exchange_audience}"'),
+        (f'{_UPDATE} --allowed-audiences="{WORLD.exchange_audience}"', f"{_DESCRIBE} --format="),
+        ("repeat the values",),
     ),
     Pair(
         *(2, "token-file-direct"),
         lambda case: case.vendor(audience=WORLD.audience()),
-        _trust_cluster_too,
+        lambda case: _trust_too(case, WORLD.cluster_issuer, WORLD.cluster_audience),
         *("sts", "sts-issuer-cluster-token"),
-        (f"providers create-oidc NEW_PROVIDER --project=123456789012 --location=global {_POOL}", WORLD.cluster_issuer),
-        ("identity.entra",),
+        (
+            (
+                f"{_CREATE} --issuer-uri={WORLD.cluster_issuer} --attribute-mapping=google.subject=assertion.sub"
+                f' --allowed-audiences="{WORLD.cluster_audience}"'
+            ),
+        ),
+        ("identity.entra", "name that provider in the vendor's file"),
     ),
     Pair(
         *(3, _DIRECT),
         lambda case: case.cloud.provider(issuer=f"https://sts.windows.net/{WORLD.tenant_id}/"),
         lambda case: case.cloud.provider(issuer=PUBLIC.issuer),
         *("sts", "sts-issuer-token-version"),
-        (f"{_UPDATE} {_POOL} --issuer-uri={PUBLIC.issuer}",),
+        (f"{_UPDATE} --issuer-uri={PUBLIC.issuer}",),
+        ("if nobody else needs the issuer that it trusts now", "which replaces it"),
+    ),
+    Pair(
+        *(3, _DIRECT),
+        lambda case: case.cloud.provider(issuer=f"https://sts.windows.net/{WORLD.tenant_id}/"),
+        lambda case: _trust_too(case, PUBLIC.issuer, WORLD.exchange_audience),
+        *("sts", "sts-issuer-token-version"),
+        (
+            (
+                f"{_CREATE} --issuer-uri={PUBLIC.issuer} --attribute-mapping=google.subject=assertion.sub"
+                f' --allowed-audiences="{WORLD.exchange_audience}"'
+            ),
+        ),
+        ("name that provider in the vendor's file",),
+        name="-beside",
     ),
     Pair(
         *(4, _IMPERSONATED),
@@ -207,9 +238,17 @@ PAIRS: list[Pair] = [
     Pair(
         *(6, _DIRECT),
         lambda case: case.cloud.provider(condition="assertion.sub=='somebody'"),
-        lambda case: case.cloud.provider(condition=f"assertion.sub=='{WORLD.object_id}'"),
+        lambda case: case.cloud.provider(
+            condition=f"(assertion.sub=='somebody') || assertion.sub=='{WORLD.object_id}'"
+        ),
         *("sts", "sts-attribute-condition"),
-        (f"{_UPDATE} {_POOL} --attribute-condition=\"assertion.sub=='{WORLD.object_id}'\"",),
+        (
+            (
+                f"{_UPDATE} --attribute-condition=\"($({_DESCRIBE} --format='value(attributeCondition)'))"
+                f" || assertion.sub=='{WORLD.object_id}'\""
+            ),
+        ),
+        ("the flag replaces it",),
     ),
     Pair(
         *(7, _DIRECT),
@@ -240,7 +279,11 @@ PAIRS: list[Pair] = [
         lambda case: case.cloud.provider(disabled=True),
         lambda case: case.cloud.provider(disabled=False),
         *("sts", "sts-provider-unknown"),
-        (f"{_UPDATE} {_POOL} --no-disabled", "pools undelete hub-azure-pool --project=123456789012"),
+        (
+            f"{_UPDATE} --no-disabled",
+            f"gcloud iam workload-identity-pools providers undelete {_POOL}/providers/hub-azure-provider",
+            f"gcloud iam workload-identity-pools undelete {_POOL}",
+        ),
     ),
     Pair(
         *(10, _DIRECT),
@@ -272,10 +315,7 @@ PAIRS: list[Pair] = [
         *("sts", "sts-issuer-unreachable"),
         (
             f"curl -fsS {WORLD.cluster_issuer}.well-known/openid-configuration",
-            (
-                f"update-oidc {WORLD.cluster_provider} --project=123456789012 --location=global {_POOL}"
-                " --jwk-json-path=jwks.json"
-            ),
+            f"{_UPDATE_CLUSTERS} --jwk-json-path=jwks.json",
         ),
     ),
     Pair(
@@ -283,8 +323,8 @@ PAIRS: list[Pair] = [
         _spoil_signature,
         lambda case: case.renew(),
         *("sts", "sts-token-unverifiable"),
-        ("az aks show -g rg-demo -n aks-demo --query oidcIssuerProfile.issuerUrl -o tsv",),
-        (WORLD.cluster_issuer,),
+        ("az aks show -g rg-demo -n aks-demo --query oidcIssuerProfile.issuerUrl -o tsv", f"kubectl delete {_PODS}"),
+        (WORLD.cluster_issuer, "has to be made anew: source token-file"),
     ),
     Pair(
         *(14, "token-file-direct"),
@@ -293,7 +333,7 @@ PAIRS: list[Pair] = [
         *("sts", "sts-subject-too-long"),
         (
             (
-                f"update-oidc {WORLD.cluster_provider} --project=123456789012 --location=global {_POOL}"
+                f"{_UPDATE_CLUSTERS}"
                 " --attribute-mapping=\"google.subject=assertion.sub.extract('system:serviceaccount:{rest}')\""
             ),
         ),
@@ -308,9 +348,28 @@ PAIRS: list[Pair] = [
     Pair(
         *(16, _IMPERSONATED),
         lambda case: case.cloud.delete_account(),
-        lambda case: case.cloud.bind(WORLD.object_id),
+        _make_account_anew,
         *("iam", "iam-service-account-unknown"),
-        (f"gcloud iam service-accounts describe {WORLD.service_account_email}",),
+        (
+            "gcloud iam service-accounts create bifrost-puller --project=bifrost-project",
+            (
+                f"gcloud iam service-accounts add-iam-policy-binding {WORLD.service_account_email}"
+                f' --role=roles/iam.workloadIdentityUser --member="{WORLD.principal(WORLD.object_id)}"'
+            ),
+            (
+                "gcloud artifacts repositories add-iam-policy-binding hub --project=bifrost-project --location=us"
+                f' --member="serviceAccount:{WORLD.service_account_email}" --role=roles/artifactregistry.reader'
+            ),
+        ),
+    ),
+    Pair(
+        *(16, _IMPERSONATED),
+        lambda case: case.vendor(service_account_impersonation_url=WORLD.impersonation_url.replace("puller", "pulle")),
+        lambda case: case.vendor(service_account_impersonation_url=WORLD.impersonation_url),
+        *("iam", "iam-service-account-unknown"),
+        ("gcloud iam service-accounts describe bifrost-pulle@bifrost-project.iam.gserviceaccount.com",),
+        ("correct service_account_impersonation_url in the vendor's file",),
+        name="-misspelt",
     ),
     Pair(
         *(17, _IMPERSONATED),
@@ -341,7 +400,7 @@ PAIRS: list[Pair] = [
         ),
         _clear,
         *("iam", "network-service-perimeter"),
-        ("--project=123456789012 --freshness=1h",),
+        ("--project=\"$(gcloud projects describe 123456789012 --format='value(projectId)')\" --freshness=1h",),
         (WORLD.principal(WORLD.object_id),),
     ),
     Pair(
@@ -473,15 +532,23 @@ PAIRS: list[Pair] = [
         _new_entra_key,
         lambda case: case.renew(),
         *("entra", "entra-assertion-signature"),
-        (f"curl -fsS {WORLD.cluster_issuer}openid/v1/jwks", "kubectl get --raw /openid/v1/jwks"),
-        (WORLD.cluster_issuer,),
+        (
+            f"curl -fsS {WORLD.cluster_issuer}openid/v1/jwks",
+            "kubectl get --raw /openid/v1/jwks",
+            f"kubectl delete {_PODS}",
+        ),
+        (WORLD.cluster_issuer, "has to be made anew: source token-file"),
     ),
     Pair(
         *(36, _ENTRA_MODE),
         lambda case: case.cloud.resource(WORLD.exchange_resource, assignment_required=True),
         lambda case: case.cloud.resource(WORLD.exchange_resource, assignment_required=False),
         *("entra", "entra-assignment-required"),
-        ("appRoleAssignments", "az identity show -g rg-demo -n bifrost-pull-identity --query principalId -o tsv"),
+        (
+            "appRoleAssignments",
+            "az identity show -g rg-demo -n bifrost-pull-identity --query principalId -o tsv",
+            "az ad sp update --id RESOURCE_SP_OBJECT_ID --set appRoleAssignmentRequired=false",
+        ),
     ),
     Pair(
         *(37, _ENTRA_MODE),

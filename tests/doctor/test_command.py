@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.plugin.settings import edit
+from tests.unit.shell_lines import complaints, simple_commands
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -220,7 +221,7 @@ def test_way_that_is_barred_is_told_before_anything_is_sent(
     assert (found.failing["hop"], found.failing["error"]["code"], found.code) == (f"reach-{service}", code, exit_code)
     host = {"entra": "login.microsoftonline.com", "registry": "us-docker.pkg.dev"}.get(service, "googleapis.com")
     assert host in found.failing["error"]["cause"]
-    assert host in found.commands or kind in ("wrong-name", "dns")
+    assert host in found.commands
     assert cloud.calls(service) == []
 
 
@@ -423,6 +424,18 @@ def test_command_for_a_node_keeps_tag_and_digest(patient: Patient, settings: Set
     for image in (f"{name}:latest", f"{name}@{digest}"):
         hint = patient.examine(settings(_DIRECT), image=image).hop("kubelet")["hint"]
         assert hint["commands"][0].endswith(f" doctor {image}")
+
+
+def test_command_for_a_node_leads_to_the_pod_that_is_on_it(patient: Patient, settings: SettingsFactory) -> None:
+    for name in ("NODE_NAME", "aks-nodepool1-12345678-vmss000000"):
+        hint = patient.examine(settings(_DIRECT)).hop("kubelet")["hint"]
+        (line,) = hint["commands"]
+        pods, words = simple_commands(line)
+        assert pods[-2:] == ["--field-selector", f"spec.nodeName={name}"]
+        assert words[:5] == ["kubectl", "exec", "-n", "azure-gar-credential-provider", "SUBSTITUTED"]
+        assert [complaints(each) for each in (pods, words)] == [[], []]
+        assert list(hint["unknown"]) == (["NODE_NAME"] if name == "NODE_NAME" else [])
+        patient.environ["NODE_NAME"] = "aks-nodepool1-12345678-vmss000000"
 
 
 def test_interruption_ends_without_a_traceback(

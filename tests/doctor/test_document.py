@@ -10,6 +10,8 @@ import pytest
 
 from credprovider.doctor.document import schema
 from credprovider.doctor.hops import HOPS
+from docs.generate.document import keys
+from docs.generate.parts import ROOT, arguments
 from tests.doctor.pairs import PAIRS, Case
 from tests.doctor.schema import COMMAND, SCHEMA, text
 
@@ -32,6 +34,12 @@ def _objects(node: Any) -> Iterator[dict[str, Any]]:
             yield node
         for value in node.values():
             yield from _objects(value)
+
+
+def test_every_key_is_in_the_reference() -> None:
+    page = (ROOT / "docs/reference/commands.md").read_text()
+    assert [key for key in keys() if f"| `{key}` |" not in page] == []
+    assert {"", *schema()["$defs"]} == set(arguments("doctor-json"))
 
 
 def test_schema_leaves_nothing_open() -> None:

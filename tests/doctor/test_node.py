@@ -14,6 +14,7 @@ from credprovider.node.commands import Ran
 from credprovider.node.host import Host
 from credprovider.node.install import Goal
 from tests.cloud.modes import MODES_BY_NAME, set_up
+from tests.cloud.world import WORLD
 from tests.node.acts import run as install
 from tests.node.fake_node import nothing
 from tests.node.trees import BIN_DIR, CONFIG, HOME, PROGRAM, SETTINGS, make_bundle
@@ -35,6 +36,7 @@ class Ward:
     def __init__(self, patient: Patient, node: FakeNode, cloud: CloudApi, folder: Path) -> None:
         self.patient, self.node, self.cloud, self.folder = patient, node, cloud, folder
         self.token: str | None = None
+        self.hidden: tuple[str, ...] = ()
         self.bundle = make_bundle(folder)
 
     def admit(self, mode: str = "managed-identity-impersonated") -> None:
@@ -45,9 +47,14 @@ class Ward:
         install(self.node, Goal(self.bundle, str(setting.config.parent)))
         self.patient.on(self.node)
 
-    def examine(self, *more: str) -> Examined:
+    def examine(self, *more: str, image: str | None = None) -> Examined:
+        """With the cloud's image by default, and with none for an empty one; paths that are `hidden` need root."""
         self.patient.on(self.node)
-        arguments = [self.cloud.world.image, "--format", "json", "--cluster", "aks-demo"]
+        if self.hidden:
+            self.patient.host = _Hidden(self.patient.host, *self.hidden)
+            self.patient.environ["SSL_CERT_FILE"] = str(self.cloud.ca_file)
+        named = [self.cloud.world.image if image is None else image]
+        arguments = [*(name for name in named if name), "--format", "json", "--cluster", "aks-demo"]
         if self.token is not None:
             path = self.folder / "pods-token"
             path.write_text(self.token)
@@ -119,25 +126,44 @@ def test_plugin_gets_the_kubelets_very_bytes_arguments_and_environment(ward: War
 # --- what may be wrong ------------------------------------------------------------------------------------------------
 
 
-def _anonymous(ward: Ward) -> None:
-    image = ward.cloud.world.image
+def pulled_anonymously(ward: Ward, image: str = WORLD.image) -> None:
+    """As containerd refuses a pull without a credential, and the kubelet tells of it."""
     ward.node.say(
-        f'E1123 10:00:00.1 1 remote_image.go:180] "PullImage from image service failed" image="{image}" err="rpc error:'
-        " code = Unknown desc = failed to pull and unpack image: failed to authorize: failed to fetch anonymous token:"
-        f' unexpected status from GET request to https://us-docker.pkg.dev/v2/token: 403 Forbidden" of {image}'
+        f'E1123 10:00:00.1 1 remote_image.go:180] "PullImage from image service failed" err="rpc error: code = Unknown'
+        f' desc = failed to pull and unpack image \\"{image}\\": failed to resolve reference \\"{image}\\": failed to'
+        " authorize: failed to fetch anonymous token: unexpected status from GET request to"
+        " https://us-docker.pkg.dev/v2/token?scope=repository%3Abifrost-project%2Fhub%2Fbifrost%3Apull&service="
+        f'us-docker.pkg.dev: 403 Forbidden" image="{image}"'
     )
 
 
-def _audience(ward: Ward) -> None:
+def called(ward: Ward) -> None:
+    """The plugin's own line of an answer."""
+    ward.node.say("us-docker.pkg.dev: managed-identity exchange, token lives 3599 s, cached for 3012 s")
+
+
+def called_in_vain(ward: Ward) -> None:
+    """The kubelet's line of a plugin that failed."""
+    image = WORLD.image.rpartition(":")[0]
+    ward.node.say(
+        "E1123 10:00:00.0 1 plugin.go:299] Failed getting credential from external registry credential provider: error"
+        f" execing credential provider plugin {PROGRAM} for image {image}: exit status 4: {_LINE.strip()}"
+    )
+
+
+def _anonymous_and_hidden(ward: Ward) -> None:
+    """Somebody without root, who can read the journal, but not whether the kubelet's config is right."""
+    pulled_anonymously(ward)
+    ward.hidden = ("/environ", CONFIG)
+
+
+def audience_refused(ward: Ward) -> None:
+    """As the kubelet tells that the API server makes it no token."""
     ward.node.say(
         f"E1123 10:00:00.1 1 plugin.go:500] {PROGRAM}: failed to get service account token: serviceaccounts"
         f' "bifrost-sa" is forbidden: audience "{_AUDIENCE}" not found in pod spec volume, system:node:aks-1 is not'
         " authorized to request tokens for this audience"
     )
-
-
-def _forget(ward: Ward) -> None:
-    ward.node.journal.clear()
 
 
 def _without_tokens(ward: Ward) -> None:
@@ -233,17 +259,17 @@ _FIT = Ran(
     b'{"kind":"CredentialProviderResponse","apiVersion":"credentialprovider.kubelet.k8s.io/v1","cacheKeyType":"Global",'
     b'"cacheDuration":"3000s","auth":{"*-docker.pkg.dev":{"username":"oauth2accesstoken","password":"secret"}}}',
 )
-_LINT = f"{PROGRAM} lint --kubelet-version 1.34 --bin-dir {BIN_DIR} {CONFIG}"
+_LINT = f"{BIN_DIR}/{PROGRAM} lint --kubelet-version 1.34 --bin-dir {BIN_DIR} {CONFIG}"
 
 #: Number of a pair -> row below that brings it about.
-NODE_PAIRS = {21: "anonymous pulls", 38: "audience not allowed", 39: "entry without tokens"}
+NODE_PAIRS = {21: "anonymous pulls, seen without root", 38: "audience not allowed", 39: "entry without tokens"}
 
 #: Name -> mode, what breaks it, what mends it, hop, code, exit code, what its commands hold.
 STATES: dict[str, tuple[str, Callable[[Ward], None], Callable[[Ward], None], str, str, int, str]] = {
-    "anonymous pulls": (
+    "anonymous pulls, seen without root": (
         "managed-identity-impersonated",
-        _anonymous,
-        _forget,
+        _anonymous_and_hidden,
+        called,
         "kubelet-log",
         "kubelet-plugin-not-called",
         6,
@@ -251,8 +277,8 @@ STATES: dict[str, tuple[str, Callable[[Ward], None], Callable[[Ward], None], str
     ),
     "audience not allowed": (
         _POD_MODE,
-        _audience,
-        _forget,
+        audience_refused,
+        called,
         "kubelet-log",
         "kubelet-audience-not-allowed",
         6,
@@ -385,26 +411,6 @@ def test_failure_that_the_plugin_remembers_is_no_failure_any_more(ward: Ward) ->
     assert found.hop("plugin")["warnings"] == ["it remembers imds-busy from before, and asks again in 7 s by itself"]
 
 
-def test_last_failure_in_the_log_is_told_and_does_not_count(ward: Ward) -> None:
-    ward.node.say(f"E1123 plugin.go: error execing credential provider plugin {PROGRAM}: exit 4: {_LINE}")
-    found = ward.examine()
-    found.assert_green()
-    assert "imds-busy" in found.hop("kubelet-log")["warnings"][0]
-
-
-def test_line_of_another_registry_is_nobodys_concern(ward: Ward) -> None:
-    ward.node.say("E1123 failed to pull docker.io/library/x: failed to fetch anonymous token: 403 Forbidden")
-    ward.examine().assert_green()
-
-
-def test_line_from_before_the_window_is_not_heard(ward: Ward) -> None:
-    ward.node.say(f"E1123 plugin.go: error execing credential provider plugin {PROGRAM}: exit 4: {_LINE}")
-    ward.node.live(9 * 60)
-    assert ward.examine().hop("kubelet-log")["warnings"]
-    ward.node.live(2 * 60)
-    assert ward.examine().hop("kubelet-log")["warnings"] == []
-
-
 def test_metric_of_the_running_kubelet_is_compared(ward: Ward) -> None:
     ward.node.tells_hash = True
     found = ward.examine()
@@ -433,6 +439,37 @@ def test_entry_with_other_settings_than_the_examined_is_told(ward: Ward, tmp_pat
     assert f"runs the plugin with {SETTINGS}/config.json" in found.hop("config")["warnings"][0]
 
 
+# --- commands for this node ------------------------------------------------------------------------------------------
+
+
+def test_commands_name_the_program_by_its_path_as_long_as_it_is_there(ward: Ward) -> None:
+    _no_entry(ward)
+    assert f"{BIN_DIR}/{PROGRAM} node install" in ward.examine().commands.splitlines()
+    _no_executable(ward)
+    assert f"{PROGRAM} node install" in ward.examine().commands.splitlines()
+
+
+def test_commands_name_the_program_of_the_instance(
+    patient: Patient, node: FakeNode, cloud: CloudApi, tmp_path: Path
+) -> None:
+    ward = Ward(patient, node, cloud, tmp_path)
+    mode, link = "managed-identity-impersonated", f"{BIN_DIR}/{PROGRAM}.second"
+    setting = set_up(tmp_path / mode, cloud, MODES_BY_NAME[mode], network={"caFile": str(cloud.ca_file)})
+    install(node, Goal(ward.bundle, str(setting.config.parent)), "second")
+    ward.rewrite(ward.config().replace('"*-docker.pkg.dev"', '"gcr.io"'))
+    found = ward.examine("--instance", "second")
+    assert found.failing["error"]["code"] == "kubelet-match-images"
+    assert f"{link} node install" in found.commands.splitlines()
+
+
+def test_pod_of_this_very_node_is_asked_for(ward: Ward) -> None:
+    _no_entry(ward)
+    assert ward.examine().commands.splitlines()[0].endswith(" --field-selector spec.nodeName=NODE_NAME")
+    (ward.node.tree / "etc/hostname").write_text("aks-nodepool1-12345678-vmss000000\n")
+    told = " -o wide --field-selector spec.nodeName=aks-nodepool1-12345678-vmss000000"
+    assert ward.examine().commands.splitlines()[0].endswith(told)
+
+
 # --- without root -----------------------------------------------------------------------------------------------------
 
 
@@ -455,17 +492,9 @@ class _Hidden(Onlooker):
             raise PermissionError(13, os.strerror(13), path)
 
 
-def _as_user(ward: Ward, monkeypatch: pytest.MonkeyPatch, *secrets: str) -> Examined:
-    ward.patient.on(ward.node)
-    monkeypatch.setattr(ward.patient, "on", lambda _: None)
-    ward.patient.host = _Hidden(ward.patient.host, *secrets)
-    ward.patient.world["euid"] = 0
-    ward.patient.environ["SSL_CERT_FILE"] = str(ward.cloud.ca_file)
-    return ward.examine()
-
-
-def test_environment_of_the_kubelet_is_left_out_without_root(ward: Ward, monkeypatch: pytest.MonkeyPatch) -> None:
-    found = _as_user(ward, monkeypatch, "/environ")
+def test_environment_of_the_kubelet_is_left_out_without_root(ward: Ward) -> None:
+    ward.hidden = ("/environ",)
+    found = ward.examine()
     found.assert_green()
     assert found.hop("kubelet")["warnings"] == [
         "its environment can be read by root only; variables of this shell count"
@@ -473,8 +502,9 @@ def test_environment_of_the_kubelet_is_left_out_without_root(ward: Ward, monkeyp
     assert "of this shell" in found.hop("settings")["facts"]["variables"]
 
 
-def test_what_needs_root_says_so_and_does_not_fail(ward: Ward, monkeypatch: pytest.MonkeyPatch) -> None:
-    found = _as_user(ward, monkeypatch, "/environ", CONFIG)
+def test_what_needs_root_says_so_and_does_not_fail(ward: Ward) -> None:
+    ward.hidden = ("/environ", CONFIG)
+    found = ward.examine()
     skipped = {name: found.hop(name)["summary"] for name, status in found.statuses.items() if status == "skipped"}
     assert skipped["config"] == f"needs root: {CONFIG} cannot be read"
     assert found.code == 0

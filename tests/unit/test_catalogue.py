@@ -37,7 +37,7 @@ _ENTRA = {
     "sub": "33333333-3333-4333-8333-333333333333",
     "azp": "22222222-2222-4222-8222-222222222222",
 }
-_FACTS = {
+FACTS = {
     "audience": "//iam.googleapis.com/projects/123456789012/locations/global/workloadIdentityPools/hub/providers/hub",
     "project_number": "123456789012",
     "pool": "hub-azure-pool",
@@ -169,7 +169,7 @@ def _issuer(sent: str, expected: str) -> dict[str, Any]:
 
 
 #: One piece of evidence for each entry.
-_WAYS: dict[str, dict[str, Any]] = {
+WAYS: dict[str, dict[str, Any]] = {
     "deadline-exceeded": {"hop": "entra", "failure": "deadline"},
     "imds-identity-not-assigned": {"hop": "imds", "status": 400, "body": _oauth("x", "Identity not found")},
     "imds-identity-ambiguous": {
@@ -290,7 +290,7 @@ _WAYS: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("code", [entry.code for entry in entries()])
 def test_each_entry_can_be_met(code: str) -> None:
-    assert diagnose(Evidence(**_WAYS[code])).code == code
+    assert diagnose(Evidence(**WAYS[code])).code == code
 
 
 @pytest.mark.parametrize(
@@ -334,10 +334,10 @@ def test_data_holds_only_what_the_matcher_knows() -> None:
     assert {name for each in used for name in each.split("|")} - placeholders().keys() == {"rest"}
 
 
-@pytest.mark.parametrize("facts", [{}, _FACTS], ids=["nothing known", "all known"])
+@pytest.mark.parametrize("facts", [{}, FACTS], ids=["nothing known", "all known"])
 @pytest.mark.parametrize("entry", entries(), ids=lambda entry: entry.code)
 def test_each_entry_fits_the_line(entry: Any, facts: dict[str, str]) -> None:
-    way = _WAYS[entry.code]
+    way = WAYS[entry.code]
     known = {**(_ENTRA if "issuer" not in entry.code else {}), **way.get("claims", {})} if facts else {}
     error = diagnose(
         Evidence(**{**way, "facts": {**facts, **way.get("facts", {})}, "claims": known or way.get("claims")})
@@ -352,30 +352,57 @@ def test_each_entry_fits_the_line(entry: Any, facts: dict[str, str]) -> None:
     assert error.exit_code in EXIT_CODES.values()
 
 
+@pytest.mark.parametrize("entry", entries(), ids=lambda entry: entry.code)
+def test_each_entry_fits_the_line_with_the_longest_names_that_clouds_give(entry: Any) -> None:
+    pool = f"projects/123456789012/locations/global/workloadIdentityPools/{'p' * 32}/providers/{'q' * 32}"
+    longest = {
+        "audience": f"//iam.googleapis.com/{pool}",
+        "token_audience": f"https://iam.googleapis.com/{pool}",
+        "pool": "p" * 32,
+        "provider": "q" * 32,
+        "account_id": "a" * 30,
+        "project": "j" * 30,
+        "service_account": f"{'a' * 30}@{'j' * 30}.iam.gserviceaccount.com",
+        "registry_project": "r" * 30,
+        "location": "northamerica-northeast1",
+        "repository": "e" * 40,
+        "image": f"northamerica-northeast1-docker.pkg.dev/{'r' * 30}/{'e' * 40}/{'i' * 40}",
+    }
+    way = WAYS[entry.code]
+    claims = {"iss": _CLUSTER, "aud": longest["token_audience"], "sub": f"system:serviceaccount:{'n' * 40}:{'s' * 63}"}
+    facts = {**FACTS, **longest, **way.get("facts", {})}
+    line = diagnose(Evidence(**{"claims": claims, **way, "facts": facts})).line()
+    assert len(line) <= LINE_LIMIT
+    assert not line.endswith("...")
+
+
 def test_commands_carry_the_users_own_values() -> None:
-    error = diagnose(_sample("iam_403_getAccessToken", claims=_ENTRA, facts=_FACTS, impersonated=True))
+    error = diagnose(_sample("iam_403_getAccessToken", claims=_ENTRA, facts=FACTS, impersonated=True))
     member = f"principal://iam.googleapis.com/projects/123456789012/locations/global/workloadIdentityPools/hub-azure-pool/subject/{_ENTRA['sub']}"
-    assert f"add-iam-policy-binding {_FACTS['service_account']} --project=bifrost-project" in error.remedy
+    assert f"add-iam-policy-binding {FACTS['service_account']} --project=bifrost-project" in error.remedy
     assert f'--member="{member}"' in error.remedy
     assert error.claims == _ENTRA
 
 
 def test_what_is_not_known_is_named_in_capitals() -> None:
     error = diagnose(_sample("sts_400_attribute_condition"))
-    assert "describe PROVIDER --project=PROJECT_NUMBER --location=global --workload-identity-pool=POOL" in error.remedy
+    assert (
+        "describe projects/PROJECT_NUMBER/locations/global/workloadIdentityPools/POOL/providers/PROVIDER"
+        in error.remedy
+    )
     assert "assertion.sub=='SUB'" in error.remedy
 
 
 def test_checked_ids_of_the_answer_fill_what_settings_do_not_know() -> None:
     denied = diagnose(_sample("ar_403_no_reader_role"))
     assert "binding containers --project=example-project --location=us-central1 " in denied.remedy
-    disabled = diagnose(Evidence(**_WAYS["iam-api-disabled"], facts=_FACTS))
+    disabled = diagnose(Evidence(**WAYS["iam-api-disabled"], facts=FACTS))
     assert "--project=987654321098`" in disabled.remedy
     audience = diagnose(_sample("sts_400_audience_mismatch"))
     assert '--allowed-audiences="api://AzureADTokenExchange"' in audience.remedy
     issuer = diagnose(_sample("sts_400_issuer_mismatch_v1_v2", claims=_ENTRA))
     assert f"the provider trusts {_V1}" in issuer.cause
-    kubelet = diagnose(Evidence(**_WAYS["kubelet-audience-not-allowed"]))
+    kubelet = diagnose(Evidence(**WAYS["kubelet-audience-not-allowed"]))
     assert '"resources":["api://A"]' in kubelet.remedy
 
 
@@ -450,7 +477,7 @@ def test_value_that_a_shell_would_act_upon_stays_out_of_commands(value: str) -> 
         ("a." * 150, "a." * 98 + "a..."),
         (_CLUSTER, _CLUSTER),
         (_K8S["sub"], _K8S["sub"]),
-        (_FACTS["audience"], _FACTS["audience"]),
+        (FACTS["audience"], FACTS["audience"]),
         (
             "system:serviceaccount:kube-system:" + "long-" * 12 + "name"[:3],
             "system:serviceaccount:kube-system:" + "long-" * 12 + "nam",
@@ -481,13 +508,13 @@ def test_issuers_are_told_apart(issuer: str, subject: str, kind: str | None) -> 
 _CANARIES = ("ya29.CANARY-0123456789", "eyJhbGciCANARY", "CANARY" * 8)
 _ALL_WAYS = [
     *[name for name, each in _SAMPLES.items() if each["response"]["status"] >= 400 and each["response"]["body"]],
-    *[code for code, way in _WAYS.items() if "body" in way],
+    *[code for code, way in WAYS.items() if "body" in way],
 ]
 _TEMPLATES: list[str] = [
-    _SAMPLES[way]["response"]["body"] if way in _SAMPLES else _WAYS[way]["body"].decode() for way in _ALL_WAYS
+    _SAMPLES[way]["response"]["body"] if way in _SAMPLES else WAYS[way]["body"].decode() for way in _ALL_WAYS
 ]
 _HOP = st.sampled_from(["imds", "entra", "sts", "iam", "registry", "kubelet", "nowhere"])
-_FAILURE = st.sampled_from([None, None, *sorted({way["failure"] for way in _WAYS.values() if "failure" in way})])
+_FAILURE = st.sampled_from([None, None, *sorted({way["failure"] for way in WAYS.values() if "failure" in way})])
 _ID_LIKE = re.compile(r"[A-Za-z0-9_:/.-]{4,}")
 
 
@@ -512,7 +539,7 @@ def _assert_no_canary(evidence: Evidence) -> None:
 @pytest.mark.parametrize("way", _ALL_WAYS, ids=str)
 def test_token_in_place_of_any_word_of_an_answer_is_not_shown(way: str) -> None:
     """Nothing else is known here, so that whatever the answer says is what would be shown."""
-    evidence = _sample(way) if way in _SAMPLES else Evidence(**{**_WAYS[way], "facts": {}, "claims": {}})
+    evidence = _sample(way) if way in _SAMPLES else Evidence(**{**WAYS[way], "facts": {}, "claims": {}})
     body = evidence.body.decode()
     for start, end in {word.span() for word in _ID_LIKE.finditer(body)}:
         for canary in _CANARIES:
@@ -531,7 +558,7 @@ def test_token_in_place_of_any_word_of_an_answer_is_not_shown(way: str) -> None:
 def test_token_in_an_answer_is_never_shown(
     hop: str, status: int | None, failure: str | None, body: bytes, known: bool
 ) -> None:
-    more: dict[str, Any] = {"claims": _ENTRA, "facts": _FACTS} if known else {}
+    more: dict[str, Any] = {"claims": _ENTRA, "facts": FACTS} if known else {}
     _assert_no_canary(Evidence(hop=hop, status=status, failure=failure, body=body, **more))
 
 
