@@ -23,8 +23,10 @@ if TYPE_CHECKING:
 
 _JWT_TYPES = ("urn:ietf:params:oauth:token-type:jwt", "urn:ietf:params:oauth:token-type:id_token")
 _AUDIENCE = re.compile(
-    r"//iam\.([a-z0-9.-]+)/projects/[0-9]+/locations/global/workloadIdentityPools/[a-z0-9-]{4,32}/providers/[a-z0-9-]{4,32}"
+    r"//iam\.([a-z0-9.-]+)/projects/[0-9]+/locations/global/workloadIdentityPools/([^/\s]*)/providers/([^/\s]*)"
 )
+#: Of a pool and of a provider, as IAM lets them be made.
+_ID = re.compile(r"[a-z0-9-]{4,32}")
 _IMPERSONATION_PATH = re.compile(
     r"/v1/projects/-/serviceAccounts/([a-z][a-z0-9-]{4,28}[a-z0-9]@[a-z0-9.:-]+\.iam\.gserviceaccount\.com):generateAccessToken"
 )
@@ -127,6 +129,11 @@ class ExternalAccount:
                 f"is not {expected}, with the project's number{hint}",
                 "gcloud projects describe PROJECT --format='value(projectNumber)'",
             )
+        for kind, name in (("pool", match[2]), ("provider", match[3])):
+            if not _ID.fullmatch(name):
+                raise self._error(
+                    "audience", f"names a {kind} that cannot be: an id has 4 to 32 lower-case letters, digits and -"
+                )
         if file.subject_token_type not in _JWT_TYPES:
             raise self._error(
                 "subject_token_type", f"is none of {', '.join(_JWT_TYPES)}: Azure and Kubernetes issue JWTs"

@@ -189,8 +189,6 @@ AUDIENCES = {
     "region": AUDIENCE.replace("global", "europe-west1"),
     "workforce pool": "//iam.googleapis.com/locations/global/workforcePools/pool/providers/provider",
     "without provider": AUDIENCE.partition("/providers")[0],
-    "pool name too short": AUDIENCE.replace("acme-azure-pool", "abc"),
-    "upper case": AUDIENCE.replace("acme", "ACME"),
     "newline at the end": AUDIENCE + "\n",
     "slash at the end": AUDIENCE + "/",
     "placeholder of the guide": AUDIENCE.replace("123456789012", "BIFROST_PROJECT_NUMBER"),
@@ -204,6 +202,24 @@ def test_audiences_that_google_would_refuse_late(audience: str) -> None:
     assert f"{VENDOR_PATH}: audience is not //iam.googleapis.com/projects/NUMBER/" in error.cause
     assert "projectNumber" in error.remedy
     assert ("must not start with https" in error.cause) is audience.startswith("https")
+
+
+IDS = {
+    "pool too short": ("pool", AUDIENCE.replace("acme-azure-pool", "abc")),
+    "pool too long": ("pool", AUDIENCE.replace("acme-azure-pool", "a" * 33)),
+    "pool in upper case": ("pool", AUDIENCE.replace("acme", "ACME")),
+    "no pool": ("pool", AUDIENCE.replace("acme-azure-pool", "")),
+    "provider too short": ("provider", AUDIENCE.rpartition("/")[0] + "/abc"),
+    "placeholder as provider": ("provider", AUDIENCE.rpartition("/")[0] + "/BIFROST_PROVIDER"),
+}
+
+
+@pytest.mark.parametrize(("kind", "audience"), IDS.values(), ids=IDS.keys())
+def test_an_id_that_google_never_gave_is_not_blamed_on_the_projects_number(kind: str, audience: str) -> None:
+    error = refused_vendor(changed(GUIDE, "audience", to=audience))
+    assert f"{VENDOR_PATH}: audience names a {kind} that cannot be" in error.cause
+    assert "number" not in error.cause + error.remedy
+    assert "ask the vendor" in error.remedy
 
 
 def test_the_guides_file_loads_as_the_vendor_hands_it_out(tmp_path: Path) -> None:
