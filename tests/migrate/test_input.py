@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.migrate.runs import CANARY, REMOVAL, PretendedCluster, call, guide, look_at, named, pick, refresher, workload
@@ -210,6 +210,7 @@ _JUNK = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 9), _JUNK), min_size=1, max_size=4))
 def test_objects_of_any_shape_are_survived(junk: list[tuple[int, Any]]) -> None:
     objects = guide()
@@ -221,6 +222,7 @@ def test_objects_of_any_shape_are_survived(junk: list[tuple[int, Any]]) -> None:
     assert CANARY not in outcome.stdout
 
 
+@settings(deadline=None)
 @given(_JUNK)
 def test_pod_specs_of_any_shape_are_survived(junk: Any) -> None:
     objects = guide()

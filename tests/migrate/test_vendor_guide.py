@@ -10,7 +10,7 @@ import pytest
 _PAGE = Path(__file__).parent.parent.parent / "docs" / "vendor-guide.md"
 
 #: Section of the page -> for each entry of the guide, in its order, words that its row must have on the left.
-_ENTRIES = {
+_ENTRIES: dict[str, list[tuple[str, ...]]] = {
     "Steps": [
         ("How it works",),
         ("Prerequisites", "AKS 1.24", "workload identity"),

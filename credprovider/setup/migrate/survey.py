@@ -90,7 +90,8 @@ def survey(
     found = Survey()
     seen = find_refreshers(cluster)
     chosen = [each for each in seen if _is_chosen(each, include, keep, found)]
-    targets = {each.resource.ref: _targets(cluster, each) for each in chosen}
+    written = {each.resource.ref: _targets(cluster, each) for each in seen}
+    targets = {each.resource.ref: written[each.resource.ref] for each in chosen}
     blocked = _blocked(cluster, targets, keep, found)
     for refresher in chosen:
         obstacles = sorted(targets[refresher.resource.ref] & blocked)
@@ -102,8 +103,7 @@ def survey(
             each for each in external_accounts(cluster, refresher.resource) if each not in found.configurations
         ]
         found.secrets.update({ref: cluster.get(*ref) for ref in sorted(targets[refresher.resource.ref])})
-    refreshed = {ref for each in seen for ref in _targets(cluster, each)}
-    for secret in _unrefreshed(cluster, refreshed):
+    for secret in _unrefreshed(cluster, set().union(*written.values())):
         if _goes_unrefreshed(cluster, secret, Choice(include, keep), found):
             found.secrets[secret.ref] = secret
     found.references = list(_references(cluster, found))
