@@ -192,7 +192,7 @@ def test_last_step_looks_at_the_cluster_and_not_at_the_manifests_again(tmp_path:
     cluster.programs.real_program()
     done = cluster.run(f"out/steps.sh do {len(plan['steps'])}")
     assert done.returncode == 0, done.stderr
-    assert "nothing is left" in done.stdout.lower()
+    assert "Nothing is left of the CronJob way" in done.stdout
 
 
 def test_place_of_the_checkout_is_given_once_and_checked(tmp_path: Path) -> None:

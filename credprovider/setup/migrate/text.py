@@ -37,7 +37,8 @@ def summary(plan: Plan) -> str:
 def _lines(plan: Plan) -> Iterator[str]:
     yield "# From the CronJob and its Secret to the credential provider"
     yield ""
-    yield _shown(f"Looked at: {plan.about}. Nothing was changed. {summary(plan).capitalize()}.")
+    outcome = summary(plan)
+    yield _shown(f"Looked at: {plan.about}. Nothing was changed. {outcome[:1].upper()}{outcome[1:]}.")
     if plan.steps:
         yield ""
         yield from _INTRODUCTION
