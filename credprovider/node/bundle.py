@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from credprovider import __version__
 from credprovider.errors import PROGRAM
-from credprovider.node.manifest import MANIFEST, digest_of, files_of, read_manifest
+from credprovider.node.manifest import MANIFEST, digest_of, read_manifest
 from credprovider.node.refusal import Refusal
 
 if TYPE_CHECKING:
@@ -96,32 +96,54 @@ def _damaged(fault: str) -> Refusal:
 
 
 def _fault(folder: str, files: dict[str, str]) -> str | None:
-    """The first difference between a folder and its list."""
-    try:
-        found = files_of(folder)
-    except ValueError as error:
-        return f"holds {error}, which is no file"
-    for path in sorted({*files, *found}):
-        if path not in files:
-            return f"holds {path}, which its list does not name"
-        if path not in found:
+    """The first difference between a folder and its list; the same rule for what is to be installed and for what is."""
+    strays = _strays(folder, files)
+    if strays:
+        return f"holds {strays[0]}, which its list does not name"
+    for path in sorted(files):
+        place = os.path.join(folder, path)
+        if not os.path.lexists(place):
             return f"lacks {path}"
-        if digest_of(os.path.join(folder, path)) != files[path]:
+        if digest_of(place) != files[path]:
             return f"has an altered {path}"
+    if not os.stat(os.path.join(folder, PROGRAM)).st_mode & 0o100:
+        return f"has a {PROGRAM} that may not be executed"
     return None
 
 
-def check_room(host: Host, places: Places, bundle: Bundle) -> None:
-    """Will the bin dir take the bundle, and let it run?
+def _strays(folder: str, files: dict[str, str]) -> list[str]:
+    """What a folder holds besides its files: others, links and devices, and whatever is in the way of one of them."""
+    known, found = {*files, MANIFEST}, []
+    for place, folders, names in os.walk(folder):
+        for name in [*folders, *names]:
+            local = os.path.join(place, name)
+            path = os.path.relpath(local, folder)
+            mode = os.lstat(local).st_mode
+            fits = path not in known if stat.S_ISDIR(mode) else stat.S_ISREG(mode) and path in known
+            if not fits:
+                found.append(path)
+    return sorted(found)
+
+
+def check_mount(host: Host, places: Places) -> None:
+    """Can anything in the bin dir run? If not, that is the reason, and not what the kubelet makes of it.
 
     Raises:
-        Refusal: mounted read-only or noexec, or not enough room.
+        Refusal: mounted noexec.
+    """
+    if host.file_system(places.bin_dir).f_flag & os.ST_NOEXEC:
+        raise Refusal("node-noexec", f"{places.bin_dir} is mounted noexec", "look at the node's mounts")
+
+
+def check_room(host: Host, places: Places, bundle: Bundle) -> None:
+    """Will the bin dir take the bundle?
+
+    Raises:
+        Refusal: mounted read-only, or not enough room.
     """
     found = host.file_system(places.bin_dir)
     if found.f_flag & os.ST_RDONLY:
         raise Refusal("node-read-only", f"{places.bin_dir} is mounted read-only", "look at the node's mounts")
-    if found.f_flag & os.ST_NOEXEC:
-        raise Refusal("node-noexec", f"{places.bin_dir} is mounted noexec", "look at the node's mounts")
     room = found.f_bavail * found.f_frsize
     if room < bundle.size + _ROOM:
         raise Refusal(
@@ -149,9 +171,11 @@ def linked(host: Host, places: Places) -> str | None:
 
 
 def is_whole(host: Host, places: Places, bundle: Bundle) -> bool:
-    """Does the node hold every file of the bundle, unaltered and with the right mode?"""
+    """Does the node hold every file of the bundle, unaltered and with the right mode, and nothing else?"""
     folder = folder_of(places, bundle.id)
-    return host.is_folder(folder) and not any(_differs(host, folder, bundle, path) for path in _all(bundle))
+    if not host.is_folder(folder) or _strays(host.root + host.follow(folder), bundle.files):
+        return False
+    return not any(_differs(host, folder, bundle, path) for path in _all(bundle))
 
 
 def _all(bundle: Bundle) -> list[str]:
@@ -173,8 +197,8 @@ def _mode(bundle: Bundle, path: str) -> int:
 def copy(host: Host, places: Places, bundle: Bundle) -> None:
     """Bring the bundle to the node, file by file; a file that is right already stays, one that is not is replaced.
 
-    Into a folder that is linked already no file is ever missing in between. A new one gets its final name when it is
-    whole.
+    What does not belong there goes. Into a folder that is linked already no file is ever missing in between. A new one
+    gets its final name when it is whole.
 
     Raises:
         Refusal: what arrived is not what was sent.
@@ -186,6 +210,8 @@ def copy(host: Host, places: Places, bundle: Bundle) -> None:
     if not final:
         host.remove_tree(place)
     label = _label(host, places)
+    for path in _strays(host.root + host.follow(place), bundle.files):
+        host.remove_tree(f"{place}/{path}")
     for path in _all(bundle):
         if _differs(host, place, bundle, path):
             _copy_file(host, place, bundle, path, label)

@@ -55,6 +55,8 @@ class Change:
         process: pid and start time of the kubelet before.
         healthy, ready: was its health endpoint ok, the Node Ready, before?
         began: seconds since 1970.
+        deadline: when the rescue acts, on `Clock.boottime` of that boot; 0 before it is armed.
+        loads: hash of the config that the kubelet must load, as its own metric names it.
         version, bundle: what the link names afterwards, or empty.
         settings: digest by name of the settings files that we wrote.
     """
@@ -73,6 +75,8 @@ class Change:
     healthy: bool = False
     ready: bool = False
     began: float = 0.0
+    deadline: float = 0.0
+    loads: str = ""
     version: str = ""
     bundle: str = ""
     settings: dict[str, str] = field(default_factory=dict)
@@ -120,7 +124,8 @@ def stage_file(
     found = host.stat(like) if like else None
     label = host.label(like) if like else None
     if target.before is not None and before is not None:
-        host.create(backup(target.path), before, like=host.stat(target.path), label=host.label(target.path))
+        there = host.stat(target.path)
+        host.create(backup(target.path), before, like=there, label=host.label(target.path), keeps_time=True)
     else:
         _keep(host, target)
     if target.after is not None:

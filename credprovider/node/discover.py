@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import stat
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from credprovider.node.refusal import Refusal
@@ -30,7 +30,7 @@ KUBELET_DOWN, NO_KUBELET = "node-kubelet-down", "node-no-kubelet"
 _FLAGS_FILE = "/etc/default/kubelet"
 _FLAGS_VARIABLE = "KUBELET_FLAGS="
 
-_VERSION = re.compile(r"Kubernetes v(1\.\d+)\.")
+_VERSION = re.compile(r"Kubernetes v((1\.\d+)\.\S+)")
 _HEALTHZ_PORT = 10248
 _DIRECTORY_MINOR = 34
 
@@ -47,6 +47,7 @@ class Kubelet:
         healthz_port: of its health endpoint on 127.0.0.1; None when that is switched off.
         environ: the environment that its plugins inherit.
         selinux: the context that it runs in, or empty.
+        release: the whole version, e.g. ``1.34.2``: a patch release may take what the one before refused.
     """
 
     config: str
@@ -56,6 +57,7 @@ class Kubelet:
     healthz_port: int | None = None
     environ: Mapping[str, str] = field(default_factory=dict)
     selinux: str = ""
+    release: str = ""
 
 
 def discover(host: Host, flags: Sequence[str] = ()) -> Kubelet:
@@ -81,14 +83,16 @@ def discover(host: Host, flags: Sequence[str] = ()) -> Kubelet:
         )
     environ = dict(line.split("=", 1) for line in _zero_separated(host, pid, "environ") if "=" in line)
     context = host.read_if_there(f"/proc/{pid}/attr/current") if host.has_selinux() else None
+    release, version = _version(host, argv[0])
     found = Kubelet(
         "",
         "",
         is_folder=False,
-        version=_version(host, argv[0]),
+        version=version,
         healthz_port=_healthz_port(host, argv),
         environ=environ,
         selinux=(context or b"").decode("ascii", "replace").strip("\0\n "),
+        release=release,
     )
     return _with_paths(host, argv, found)
 
@@ -184,15 +188,7 @@ def _checked(host: Host, config: str, bin_dir: str, found: Kubelet) -> Kubelet:
         raise Refusal(
             "node-config-odd", f"{config} is a folder, which kubelet {found.version} cannot read", "look at the node"
         )
-    return Kubelet(
-        host.follow(config),
-        host.follow(bin_dir),
-        is_folder,
-        found.version,
-        found.healthz_port,
-        found.environ,
-        found.selinux,
-    )
+    return replace(found, config=host.follow(config), bin_dir=host.follow(bin_dir), is_folder=is_folder)
 
 
 def minor(version: str) -> int:
@@ -200,10 +196,10 @@ def minor(version: str) -> int:
     return int(version.split(".")[1])
 
 
-def _version(host: Host, executable: str) -> str | None:
+def _version(host: Host, executable: str) -> tuple[str, str | None]:
     """Of the file that the next start will run, which live patching may have replaced since the last."""
     match = _VERSION.search(host.run([executable, "--version"])[1])
-    return match[1] if match else None
+    return (match[1], match[2]) if match else ("", None)
 
 
 def _healthz_port(host: Host, argv: list[str]) -> int | None:

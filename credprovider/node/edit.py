@@ -16,6 +16,9 @@ from credprovider.node.refusal import Refusal
 if TYPE_CHECKING:
     from credprovider.node.layout import Item, Layout
 
+#: Stands for every number; no YAML gives a tuple.
+_NUMBER = ("number",)
+
 
 def with_entry(content: bytes, entry: Entry) -> bytes:
     """The file with the entry appended, or in place of an entry of its name; unchanged if it says the same already.
@@ -151,11 +154,11 @@ def _meaning(content: bytes) -> dict[str, Any]:
 
 
 def _plain(node: Node) -> Any:
-    """A tree as dicts, lists and scalars, to compare; a number is told by its place, which no config needs."""
+    """A tree as dicts, lists and scalars, to compare and to write as JSON; all numbers count as one."""
     if node.kind is Kind.OBJECT:
         return {member.name: _plain(member.value) for member in node.members}
     if node.kind is Kind.LIST:
         return [_plain(item) for item in node.items]
     if node.kind is Kind.BOOL:
         return node.text == "true"
-    return {Kind.STRING: node.text, Kind.NULL: None, Kind.NUMBER: node.kind}[node.kind]
+    return {Kind.STRING: node.text, Kind.NULL: None, Kind.NUMBER: _NUMBER}[node.kind]

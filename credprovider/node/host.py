@@ -78,6 +78,7 @@ class Host(View):
         mode: int = 0o644,
         like: os.stat_result | None = None,
         label: bytes | None = None,
+        keeps_time: bool = False,
     ) -> None:
         """Write a file under a name that is ours, replacing a torn one of an earlier run; it is on the disk after.
 
@@ -85,8 +86,9 @@ class Host(View):
             path: the name.
             content: all of it.
             mode: permission bits.
-            like: take mode, owner and time of change from this file instead.
+            like: take mode and owner from this file instead.
             label: SELinux label.
+            keeps_time: take its time of change, too: a copy.
         """
         self.remove(path)
         local = self.local(path)
@@ -97,6 +99,8 @@ class Host(View):
             self.disk.write(descriptor, content[half:])
             if like is not None:
                 self._own(local, like)
+                if keeps_time:
+                    self.disk.set_times(local, like.st_mtime_ns)
             self.disk.set_mode(local, stat.S_IMODE(like.st_mode) if like is not None else mode)
             if label is not None:
                 self.disk.set_label(local, label)
@@ -108,7 +112,6 @@ class Host(View):
         found = os.lstat(local)
         if (found.st_uid, found.st_gid) != (like.st_uid, like.st_gid):
             self.disk.set_owner(local, like.st_uid, like.st_gid)
-        self.disk.set_times(local, like.st_mtime_ns)
 
     def put(self, path: str, content: bytes, mode: int = 0o644) -> None:
         """Replace a file of ours, whole or not at all."""

@@ -1,12 +1,12 @@
 """`node run`: rounds of install or uninstall for as long as the pod lives.
 
 A round is due after some minutes with jitter, sooner after a refusal, and at once when the config, the link, the
-settings or the projected token are no longer what they were. A signal to end lets a round finish.
+settings or the projected token say something else than they did. A signal to end lets a round finish.
 """
 
 from __future__ import annotations
 
-import os
+import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,11 +15,13 @@ from credprovider.node.bundle import read_bundle, running_bundle
 from credprovider.node.exchange_check import can_be_checked, check_exchange
 from credprovider.node.install import Goal, install
 from credprovider.node.live_probes import LiveProbes
-from credprovider.node.refusal import Refusal
+from credprovider.node.loaded import is_loaded
+from credprovider.node.patience import FIRST, Patience
+from credprovider.node.refusal import Refusal, disk_refusal
 from credprovider.node.relay import relay_token
 from credprovider.node.service import started_at
+from credprovider.node.signature import signature
 from credprovider.node.site import find_site
-from credprovider.node.steps import disk_refusal
 from credprovider.node.taint import StartupTaint
 from credprovider.node.uninstall import uninstall
 from credprovider.node.wanted import wanted_settings
@@ -40,7 +42,9 @@ if TYPE_CHECKING:
 #: Seconds between two looks at what may have drifted.
 TICK = 10.0
 _INTERVAL, _JITTER = 300.0, 0.2
-_AFTER_REFUSAL = 60.0
+
+#: Runs until nothing is left to change; others may be at work at the same time.
+_RUNS = 3
 
 #: A fleet's kubelets must not all restart within the same second; a fresh node has nobody to disturb.
 _SPREAD = 60.0
@@ -116,6 +120,7 @@ class Loop:
         self._seen: list[object] = []
         self._proven = ""
         self._retry = options.retry_rejected
+        self._patience = Patience()
         self._taint: StartupTaint | None = None
         if options.startup_taint and cluster is not None and options.mode == "install":
             key, patience = options.startup_taint, options.taint_patience
@@ -132,14 +137,13 @@ class Loop:
         """One look; a round if one is due."""
         clock = self._host.clock
         self._situation.alive = clock.boottime()
-        before = self._signature()
-        if clock.boottime() >= self._due or before != self._seen:
+        now = self._signature()
+        if now != self._seen:
+            self._patience.start_anew()
+        if clock.boottime() >= self._due or now != self._seen:
             self._look_at_taint()  # a round may take minutes, or be this pod's last
-            good = self._round()
-            pause = _INTERVAL * (1 + _JITTER * (2 * self._chance() - 1)) if good else _AFTER_REFUSAL
-            self._due = clock.boottime() + pause
-            # Not as it is now: what others did during the round would pass for ours. Our own costs one more look.
-            self._seen = before
+            self._seen = now
+            self._due = self._round() + clock.boottime()
         self._look_at_taint()
         self._situation.alive = clock.boottime()
 
@@ -147,41 +151,60 @@ class Loop:
         if self._taint is not None:
             self._taint.look(ready=self._works)
 
-    def _round(self) -> bool:
-        """True when the node is as it should be, and that is proven."""
-        now, self._works = self._situation, False
-        unheard = self._listen()
+    def _round(self) -> float:
+        """Seconds until the next one, if nothing happens in between."""
+        now, unheard = self._situation, self._listen()
+        is_brought = self._works = False
         try:
             site = self._find()
-            self._teller.changed(self._options.mode, self._act(site))
+            self._bring(site)
+            is_brought = True
             if self._options.mode == "install":
+                self._relay(self._settings(site))
                 self._prove(site)
             self._works = True
             if unheard is not None:
                 raise unheard
-        except ProviderError as error:
-            return self._refused(error)
-        except OSError as error:
-            return self._refused(disk_refusal(error))
+        except (ProviderError, OSError) as error:
+            refusal = error if isinstance(error, ProviderError) else disk_refusal(error)
+            now.ready, now.code, now.reason = False, refusal.code, refusal.cause
+            self._teller.refused(self._options.mode, refusal)
+            # What only the clouds or the token keep from working costs the node's disk nothing.
+            return FIRST if is_brought else self._patience.refused()
         finally:
             self._retry = False
             self._teller.cluster_trouble()
             now.reconciled = self._host.clock.wall()
         now.ready, now.code, now.reason = True, "", ""
         self._teller.good(self._options.mode)
-        return True
-
-    def _refused(self, error: ProviderError) -> bool:
-        now = self._situation
-        now.ready, now.code, now.reason = False, error.code, error.cause
-        self._teller.refused(self._options.mode, error)
-        return False
+        self._patience.start_anew()
+        return _INTERVAL * (1 + _JITTER * (2 * self._chance() - 1))
 
     def _find(self) -> Site:
-        found = find_site(self._host, self._options.instance, probes=lambda port: self._probes(port, self._cluster))
+        try:
+            found = find_site(self._host, self._options.instance, probes=lambda port: self._probes(port, self._cluster))
+        except ProviderError:
+            self._situation.loaded = False  # as far as anybody can tell
+            raise
         places = found.places
         self._watched = [places.config, places.link, places.config_json]
         return found
+
+    def _bring(self, site: Site) -> None:
+        """Run until a run finds nothing to change: then what is there is what was seen before it.
+
+        So neither does our own change pass for another's, nor another's during a run for ours.
+        """
+        for _ in range(_RUNS):
+            self._seen = self._signature()
+            try:
+                outcome = self._act(site)
+            finally:
+                with contextlib.suppress(OSError):
+                    self._show(site)
+            self._teller.changed(self._options.mode, outcome)
+            if not outcome.changed and not outcome.restarted:
+                return
 
     def _act(self, site: Site) -> Outcome:
         def spread() -> None:
@@ -190,46 +213,51 @@ class Loop:
             if age > _FRESH and self._wait(_SPREAD * self._chance()):
                 raise Refusal("node-ending", "the pod ended before anything was changed", "nothing to do")
 
-        try:
-            if self._options.mode == "uninstall":
-                return uninstall(site, retry_rejected=self._retry, pause=spread)
-            return self._install(site, spread)
-        finally:
-            self._show(site)
+        if self._options.mode == "uninstall":
+            return uninstall(site, retry_rejected=self._retry, pause=spread)
+        return self._install(site, spread)
 
     def _install(self, site: Site, spread: Callable[[], None]) -> Outcome:
-        """A token that cannot be relayed keeps the node from being ready, and nothing from being installed."""
-        held: ProviderError | None = None
+        options, clock = self._options, self._host.clock
+        self._renew_token(site)
+        bundle = self._bundle()
+        combination = f"{bundle.id} {self._settings(site).digest} {site.kubelet.release}"
+        if not self._retry:
+            self._patience.refuse_known(combination, clock.boottime())
+        relays = options.relay_token is not None
+        goal = Goal(bundle, options.settings_folder, self._retry, is_automatic=True, relays=relays, pause=spread)
         try:
-            self._relay(site)
+            return install(site, goal)
         except ProviderError as error:
-            held = error
-        folder = self._options.settings_folder
-        outcome = install(
-            site, Goal(self._bundle(), folder, retry_rejected=self._retry, is_automatic=True, pause=spread)
-        )
-        if held is not None:
-            raise held
-        return outcome
+            self._patience.note(combination, error, clock.boottime())
+            raise
 
     def _show(self, site: Site) -> None:
         now, record = self._situation, site.memory().of(site.places.provider)
         now.version, now.bundle, now.entry = record.version, record.bundle, record.entry
-        now.loaded = bool(record.entry) and record.loaded[-1:] == [record.entry]
+        now.loaded = bool(record.entry) and is_loaded(site, record, record.entry)
         # Counters outlive the pod on the node; where they are gone with the rest, they must not fall.
         now.restarts = max(now.restarts, record.restarts)
         now.rollbacks = max(now.rollbacks, record.rollbacks)
         now.repairs = max(now.repairs, record.repairs)
 
     def _settings(self, site: Site) -> Settings:
-        folder = self._options.settings_folder
+        return self._settings_of(site, self._options.settings_folder)
+
+    def _settings_of(self, site: Site, folder: str | None) -> Settings:
         return wanted_settings(self._host, site.places, site.kubelet.environ, folder).settings
 
-    def _relay(self, site: Site) -> None:
-        if self._options.relay_token is None:
-            return
-        settings = self._settings(site)
-        if settings.source == "token-file":
+    def _renew_token(self, site: Site) -> None:
+        """A node that is refused something new goes on with what it has, for which it needs its token."""
+        token = site.memory().of(site.places.provider).token
+        with contextlib.suppress(ProviderError, OSError):
+            settings = self._settings_of(site, None) if token else None
+            if settings is not None and settings.token_file == token:
+                self._relay(settings)
+
+    def _relay(self, settings: Settings) -> None:
+        """To a node that was accepted: a token is none of the others' business."""
+        if self._options.relay_token is not None and settings.source == "token-file":
             self._situation.token_expires = relay_token(self._host, self._options.relay_token, settings)
 
     def _prove(self, site: Site) -> None:
@@ -251,21 +279,6 @@ class Loop:
             self._proven = combination
 
     def _signature(self) -> list[object]:
-        """Changes when a round should not wait."""
-        own = [
-            self._options.relay_token,
-            self._options.settings_folder and f"{self._options.settings_folder}/config.json",
-        ]
-        return [*(_face(self._host.lstat(path)) for path in self._watched), *(_face(_stat(path)) for path in own)]
-
-
-def _stat(path: str | None) -> os.stat_result | None:
-    """Through a ConfigMap's links, which swap the file behind them."""
-    try:
-        return os.stat(path) if path else None
-    except OSError:
-        return None
-
-
-def _face(found: os.stat_result | None) -> object:
-    return (found.st_ino, found.st_mtime_ns, found.st_size) if found is not None else None
+        folder = self._options.settings_folder
+        own = [self._options.relay_token, folder and f"{folder}/config.json"]
+        return signature(self._host, self._watched, [path for path in own if path])

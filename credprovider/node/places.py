@@ -109,6 +109,12 @@ def provider_name(instance: str | None) -> str:
     return f"{PROGRAM}.{instance}"
 
 
+def is_provider_of_ours(name: str) -> bool:
+    """Is this the provider's name of the first instance, or of another?"""
+    own, _, instance = name.partition(".")
+    return name == PROGRAM or (own == PROGRAM and _INSTANCE.fullmatch(instance) is not None)
+
+
 def places_of(kubelet: Kubelet, instance: str | None) -> Places:
     """The paths for a kubelet that was found."""
     provider = provider_name(instance)

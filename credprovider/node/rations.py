@@ -31,7 +31,7 @@ def keep_to_budget(site: Site, memory: Memory, key: str) -> None:
     Raises:
         Refusal: ``node-restart-budget``.
     """
-    wait = memory.wait_for_budget(key, site.host.clock.wall())
+    wait = memory.wait_for_budget(site.places.provider, key, site.host.clock.wall())
     if wait > 0:
         raise Refusal(
             "node-restart-budget",

@@ -10,7 +10,7 @@ from credprovider.node.change import clean_up, put_back, read_journal
 from credprovider.node.edit import entry_of, with_entry_of
 from credprovider.node.places import backup
 from credprovider.node.refusal import Refusal
-from credprovider.node.rescue import ARMED, FIRED, VERIFIED
+from credprovider.node.rescue import ARMED, BOOT, FIRED, UNTOUCHED, VERIFIED
 
 if TYPE_CHECKING:
     from credprovider.node.change import Change
@@ -114,7 +114,7 @@ def unfinished(site: Site) -> Change | None:
 
 
 def judge_rescue(site: Site, change: Change) -> None:
-    """The script has acted: was the change bad, or only interrupted? Remembers the answer.
+    """The script has run: was the change bad, or only interrupted? Remembers the answer.
 
     Raises:
         OSError: as the disk says.
@@ -122,7 +122,10 @@ def judge_rescue(site: Site, change: Change) -> None:
     memory = site.memory()
     evidence = site.rescue.evidence()
     record = memory.of(change.provider)
+    if UNTOUCHED in evidence and not _is_ours_inside(site, change):
+        return  # the config had not been changed yet
     record.rollbacks += 1
+    record.restarts += 0 if {BOOT, UNTOUCHED} & evidence.keys() else 1
     restarts = evidence.get("NRestarts", "0")
     has_restarted = change.process is None or evidence.get("MainPID") != str(change.process[0])
     keeps_exiting = evidence.get("SubState") == "auto-restart" or (restarts.isdigit() and int(restarts) >= _CRASHES)

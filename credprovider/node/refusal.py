@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+
 from credprovider.errors import ProviderError
 
 
@@ -20,3 +22,14 @@ class Refusal(ProviderError):
 
 class ChangedMeanwhileError(Exception):
     """Somebody else wrote a file between our look and our rename: everything has to be read again."""
+
+
+def disk_refusal(error: OSError) -> Refusal:
+    """What a failed system call means to a person."""
+    path = error.filename if isinstance(error.filename, str) else ""
+    if error.errno == errno.EFBIG and path:  # from `View.read`, as a file that cannot be written has no name here
+        return Refusal("node-config-odd", f"{path} is larger than 1 MiB, too large to be a config", "look at the node")
+    place = f" at {path}" if path else ""
+    return Refusal(
+        "node-disk", f"the node's disk refused: {error.strerror}{place}", "look at the node's disk and mounts"
+    )

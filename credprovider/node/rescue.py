@@ -31,6 +31,7 @@ _BOOT_PATH = f"{_UNITS}/{_BOOT_UNIT}"
 _WANTED_BY = f"{_UNITS}/multi-user.target.wants"
 
 ARMED, FIRED, VERIFIED = "armed", "fired", "verified"
+BOOT, UNTOUCHED = "boot", "untouched"
 
 _UNIT_TEXT = """\
 # Written by {program} before it changed {config}, and removed after the kubelet proved well.
@@ -60,7 +61,7 @@ cd {home} || exit 1
 if [ "${{1:-}}" = boot ]; then
     [ "$(cat /proc/sys/kernel/random/boot_id)" != {boot} ] || exit 0
     [ -e {fired} ] || mv {armed} {fired} 2>/dev/null || exit 0
-    echo boot >evidence || :
+    echo {at_boot} >evidence || :
 else
     mv {armed} {fired} 2>/dev/null || exit 0
     systemctl show {unit} --property=MainPID --property=NRestarts --property=SubState >evidence || :
@@ -92,14 +93,14 @@ class Rescue:
         self._host.sync_folder(_WANTED_BY)
         self.set_timer()
 
-    def set_timer(self) -> None:
+    def set_timer(self, seconds: float = SECONDS) -> None:
         """Start counting, anew if it counts already.
 
         Raises:
             Refusal: systemd does not take it.
         """
         self._stop_timer()
-        command = ["systemd-run", f"--on-active={SECONDS}", "--timer-property=AccuracySec=1s", f"--unit={_TIMER}"]
+        command = ["systemd-run", f"--on-active={seconds:.0f}", "--timer-property=AccuracySec=1s", f"--unit={_TIMER}"]
         code, _, error = self._host.run([*command, "--collect", "/bin/sh", self._script])
         if code != 0:
             raise Refusal(
@@ -121,7 +122,10 @@ class Rescue:
         return next((name for name in (FIRED, VERIFIED, ARMED) if self._host.lstat(self._path(name)) is not None), None)
 
     def evidence(self) -> dict[str, str]:
-        """What the script saw of the kubelet before it acted; ``boot`` when the node restarted."""
+        """What the script saw of the kubelet before it acted.
+
+        `BOOT` is in it when the node restarted, `UNTOUCHED` when the config was not as we had written it.
+        """
         text = (self._host.read_if_there(self._path("evidence")) or b"").decode("ascii", "replace")
         return dict(line.partition("=")[::2] for line in text.splitlines())
 
@@ -156,7 +160,8 @@ def script(change: Change, home: str) -> str:
     config = change.config_target
     if config is None:
         raise AssertionError(change.action)
-    lines = [f"{_is_ours(config)} || exit 0", f"{_put_back(config)} || exit 1"]
+    lines = [f"{_is_ours(config)} || {{ echo {UNTOUCHED} >>evidence || :; exit 0; }}"]
+    lines.append(f"{_put_back(config)} || exit 1")
     lines.append(f'[ "${{1:-}}" = boot ] || systemctl restart --no-block {UNIT}')
     others = [target for target in reversed(change.targets) if target is not config and target.before != target.after]
     lines += [f"{_is_ours(target)} && {_put_back(target)}" for target in others]
@@ -168,6 +173,7 @@ def script(change: Change, home: str) -> str:
         boot=shlex.quote(change.boot),
         armed=ARMED,
         fired=FIRED,
+        at_boot=BOOT,
         unit=UNIT,
         body="\n".join(lines),
     )

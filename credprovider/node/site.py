@@ -12,7 +12,7 @@ from credprovider.node.discover import KUBELET_DOWN, NO_KUBELET, discover
 from credprovider.node.memory import Memory
 from credprovider.node.places import places_of, provider_name
 from credprovider.node.probes import Probes
-from credprovider.node.refusal import Refusal
+from credprovider.node.refusal import Refusal, disk_refusal
 from credprovider.node.rescue import Rescue
 from credprovider.node.service import Service, started_at
 
@@ -144,5 +144,7 @@ def find_site(
             if refusal.code not in (KUBELET_DOWN, NO_KUBELET) or host.clock.boottime() > until:
                 raise
             host.clock.sleep(0.5)
+        except OSError as error:
+            raise disk_refusal(error) from None
         else:
             return Site(host, kubelet, places_of(kubelet, instance), probes(kubelet.healthz_port))

@@ -10,6 +10,7 @@ from credprovider.node.change import read_journal
 from credprovider.node.edit import entry_of
 from credprovider.node.loaded import is_loaded
 from credprovider.node.outcome import read_outcome
+from credprovider.node.refusal import disk_refusal
 from credprovider.node.site import find_site
 from credprovider.node.wanted import wanted_settings
 
@@ -27,14 +28,16 @@ def status(host: Host, instance: str | None, flags: Sequence[str] = ()) -> dict[
     ``problems`` says in one line each why not.
     """
     found: dict[str, Any] = {"installed": False, "problems": [], "lastRun": read_outcome(host, instance)}
+    problems: list[str] = found["problems"]
     try:
         site = find_site(host, instance, flags=flags)
+        found |= _kubelet(site)
+        for part in (_bundle, _entry, _settings, _memory):
+            found |= part(site, problems)
     except ProviderError as error:
-        found["problems"].append(error.line())
-        return found
-    problems: list[str] = found["problems"]
-    found |= _kubelet(site) | _bundle(site, problems) | _entry(site, problems) | _settings(site, problems)
-    found |= _memory(site, problems)
+        problems.append(error.line())
+    except OSError as error:
+        problems.append(disk_refusal(error).line())
     found["installed"] = not problems
     return found
 
@@ -51,8 +54,10 @@ def _bundle(site: Site, problems: list[str]) -> dict[str, Any]:
     if linked is None:
         problems.append(f"{places.link} does not lead to a bundle")
     else:
+        folder, version = bundles.folder_of(places, linked), linked.rpartition("-")[0]
         try:
-            bundles.read_bundle(host.root + host.follow(bundles.folder_of(places, linked)), "")
+            if not bundles.is_whole(host, places, bundles.read_bundle(host.root + host.follow(folder), version)):
+                problems.append(f"{folder} is not as it was installed")
         except ProviderError as error:
             problems.append(error.line())
     return {"bundle": linked, "bundles": bundles.installed(host, places)}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from typing import TYPE_CHECKING
 
@@ -10,12 +9,19 @@ from credprovider.node import bundle as bundles
 from credprovider.node.change import Change, Target, stage_file
 from credprovider.node.edit import without_entry
 from credprovider.node.install import Outcome
-from credprovider.node.judge import check_current, check_wanted, others_in_folder
-from credprovider.node.loaded import is_loaded
+from credprovider.node.judge import (
+    check_current,
+    check_left,
+    hash_with,
+    others_in_folder,
+    would_start,
+)
+from credprovider.node.loaded import entry_in, find_loaded
 from credprovider.node.places import staged
+from credprovider.node.plan import key_of
 from credprovider.node.rations import refuse_rejected
-from credprovider.node.refusal import ChangedMeanwhileError, Refusal
-from credprovider.node.steps import carry_out, disk_refusal, resume
+from credprovider.node.refusal import ChangedMeanwhileError, Refusal, disk_refusal
+from credprovider.node.steps import carry_out, resume
 from credprovider.node.view import identity_of
 from credprovider.node.watch import take_baseline
 
@@ -47,33 +53,33 @@ def uninstall(
     Raises:
         ProviderError: refused (ours is the only entry), or rolled back; the node is as it was.
     """
-    with site.locked():
-        try:
+    try:
+        with site.locked():
             resume(site)
             for _ in range(_ATTEMPTS):
                 try:
                     return _uninstall(site, retry_rejected=retry_rejected, pause=pause)
                 except ChangedMeanwhileError:
                     continue
-        except OSError as error:
-            raise disk_refusal(error) from None
+    except OSError as error:
+        raise disk_refusal(error) from None
     raise Refusal("node-config-busy", "others keep writing the kubelet's config", "see which other installers run here")
 
 
 def _uninstall(site: Site, *, retry_rejected: bool, pause: Callable[[], None]) -> Outcome:
     host, places = site.host, site.places
     current = site.config()
-    check_current(host, site.kubelet, places, current)
     desired = _without_us(site, current)
-    memory = site.memory()
-    record = memory.of(places.provider)
+    record = site.memory().of(places.provider)
     is_here = desired != current or host.lstat(places.link) is not None or bool(record.version)
-    restart = host.is_live and is_here and not is_loaded(site, record, "", in_place=desired == current)
+    loaded = find_loaded(site, record, "", desired) if host.is_live and is_here else None
+    restart = host.is_live and is_here and loaded is None and _may_restart(site, current, desired)
     before = site.state()
     if desired != current or restart:
-        key = _key(site, desired)
+        check_left(host, site.kubelet, places, current, desired)
+        key = key_of(_ACTION, site.kubelet.release, identity_of(desired) if desired is not None else "")
         refuse_rejected(record, key, retry=retry_rejected)
-        if restart:
+        if restart and would_start(host, site.kubelet, places, current):
             pause()
             site.wait_until_steady()
         change = _change(site, current, desired, key, proof=restart)
@@ -81,11 +87,38 @@ def _uninstall(site: Site, *, retry_rejected: bool, pause: Callable[[], None]) -
             site,
             change,
             lambda: _stage(site, change, current, desired),
-            lambda: check_wanted(host, site.kubelet, places, desired),
+            lambda: check_left(host, site.kubelet, places, current, desired),
+            loaded,
         )
+    _see_that_we_are_out(site)
     take_files_away(site)
+    _see_that_we_are_out(site)
     restarted = before is not None and before != site.state()
     return Outcome(places.provider, "", "", ("removed",) if is_here else (), restarted)
+
+
+def _may_restart(site: Site, current: bytes | None, desired: bytes | None) -> bool:
+    """A kubelet that would not start again is left running.
+
+    Where only another instance of ours keeps it from that, our entry goes all the same: each would wait for the other.
+
+    Raises:
+        Refusal: it is others who keep it from that.
+    """
+    if would_start(site.host, site.kubelet, site.places, desired):
+        return True
+    check_current(site.host, site.kubelet, site.places, current)
+    return False
+
+
+def _see_that_we_are_out(site: Site) -> None:
+    """The executable must not go while the config lists us, nor may it come to do so with that.
+
+    Raises:
+        ChangedMeanwhileError: somebody has written what he read before we left.
+    """
+    if entry_in(site, site.config()):
+        raise ChangedMeanwhileError(site.places.config)
 
 
 def _without_us(site: Site, current: bytes | None) -> bytes | None:
@@ -98,11 +131,6 @@ def _without_us(site: Site, current: bytes | None) -> bytes | None:
             "take the kubelet's two --image-credential-provider flags away first, or leave the file",
         )
     return None
-
-
-def _key(site: Site, desired: bytes | None) -> str:
-    content = identity_of(desired) if desired is not None else ""
-    return hashlib.sha256(f"{_ACTION} {site.kubelet.version} {content}".encode()).hexdigest()[:16]
 
 
 def _change(site: Site, current: bytes | None, desired: bytes | None, key: str, *, proof: bool) -> Change:
@@ -121,6 +149,7 @@ def _change(site: Site, current: bytes | None, desired: bytes | None, key: str, 
         healthy=baseline is not None and baseline.healthy,
         ready=baseline is not None and baseline.ready,
         began=host.clock.wall(),
+        loads=hash_with(host, places, desired),
     )
 
 
@@ -137,7 +166,8 @@ def take_files_away(site: Site) -> None:
     """
     host, places = site.host, site.places
     memory = site.memory()
-    written = memory.of(places.provider).settings
+    record = memory.of(places.provider)
+    written = record.settings
     if host.link_target(places.link) is not None and bundles.linked(host, places) is not None:
         host.remove(places.link)
     for name, identity in written.items():
@@ -149,6 +179,8 @@ def take_files_away(site: Site) -> None:
         host.remove_folder_if_empty(os.path.dirname(places.settings))
     if host.is_live:
         _forget_tokens(site)
+    if record.token and not memory.is_relayed_for_another(places.provider, record.token):
+        host.discard(record.token)
     memory.forget(places.provider)
     if memory.is_empty:
         bundles.prune(host, places, keep=0)

@@ -6,9 +6,11 @@ Whatever could not be asked before the restart does not count after it: a fresh 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from credprovider.node.clock import Clock
     from credprovider.node.probes import Probes
     from credprovider.node.service import Service, State
@@ -42,6 +44,20 @@ class Baseline:
     asked: float
 
 
+class Verdict(NamedTuple):
+    """How it went.
+
+    Attributes:
+        reason: why it did not go well; None when it did.
+        process: the one that was judged.
+        loaded: hash of the config that this says it has loaded; empty where it says nothing.
+    """
+
+    reason: str | None
+    process: tuple[int, int] | None = None
+    loaded: str = ""
+
+
 def take_baseline(service: Service, probes: Probes, clock: Clock) -> Baseline:
     """Look before a restart."""
     readiness = probes.readiness()
@@ -53,7 +69,9 @@ def take_baseline(service: Service, probes: Probes, clock: Clock) -> Baseline:
     )
 
 
-def watch(service: Service, probes: Probes, clock: Clock, before: Baseline, wanted_hash: str | None) -> str | None:
+def watch(
+    service: Service, probes: Probes, clock: Clock, before: Baseline, is_wanted: Callable[[str], bool] | None
+) -> Verdict:
     """Wait for the verdict.
 
     Args:
@@ -61,10 +79,7 @@ def watch(service: Service, probes: Probes, clock: Clock, before: Baseline, want
         probes: further questions.
         clock: to wait by.
         before: from `take_baseline`.
-        wanted_hash: of the config that must be loaded, where that can be told.
-
-    Returns:
-        None when all is well, else the reason why not.
+        is_wanted: is this the hash of a config that may be loaded? None if any may.
     """
     seen = _Seen(before)
     until = clock.boottime() + DEADLINE
@@ -72,12 +87,17 @@ def watch(service: Service, probes: Probes, clock: Clock, before: Baseline, want
         now = clock.boottime()
         seen.look(service.state(), now)
         if seen.crashes >= _CRASHES:
-            return f"the kubelet exited {seen.crashes} times after its restart"
-        reason = seen.reason(now) or _doubt(probes, before, wanted_hash)
-        if reason is None:
-            return None
+            return Verdict(f"the kubelet exited {seen.crashes} times after its restart")
+        reason, loaded = seen.reason(now) or _doubt(probes, before), None
+        if reason is None and is_wanted is not None:
+            loaded = probes.loaded_hash()
+            if loaded is not None and not is_wanted(loaded):
+                reason = "the kubelet has loaded another config than the one in place"
+        # The answers may have been another's, if it was restarted in between.
+        if reason is None and service.state().process == seen.process:
+            return Verdict(None, seen.process, loaded or "")
         if now > until:
-            return reason
+            return Verdict(reason or "the kubelet does not stay up")
         clock.sleep(_PAUSE)
 
 
@@ -86,7 +106,7 @@ class _Seen:
 
     def __init__(self, before: Baseline) -> None:
         self._before = before.process
-        self._process: tuple[int, int] | None = None
+        self.process: tuple[int, int] | None = None
         self._since = 0.0
         self._restarts: int | None = None
         self.crashes = 0
@@ -95,25 +115,22 @@ class _Seen:
         if self._restarts is not None and state.restarts > self._restarts:
             self.crashes += state.restarts - self._restarts
         self._restarts = state.restarts
-        if state.process != self._process:
-            self._process, self._since = state.process, now
+        if state.process != self.process:
+            self.process, self._since = state.process, now
 
     def reason(self, now: float) -> str | None:
-        if self._process is None:
+        if self.process is None:
             return "the kubelet is not running"
-        if self._process == self._before:
+        if self.process == self._before:
             return "the kubelet has not restarted"
         if now - self._since < STABLE:
             return f"the kubelet has not stayed up for {STABLE:.0f} s"
         return None
 
 
-def _doubt(probes: Probes, before: Baseline, wanted_hash: str | None) -> str | None:
+def _doubt(probes: Probes, before: Baseline) -> str | None:
     if before.healthy and probes.healthz() is not True:
         return "the kubelet's health endpoint does not say ok"
-    loaded = probes.loaded_hash() if wanted_hash is not None else None
-    if loaded is not None and loaded != wanted_hash:
-        return "the kubelet has loaded another config than the one in place"
     if before.ready:
         readiness = probes.readiness()
         # Without an answer there is no verdict: the API server may be out of reach for reasons of its own.

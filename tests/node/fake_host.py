@@ -164,7 +164,7 @@ class FakeCommands(Commands):
         super().__init__()
         self._node = node
 
-    def run(  # noqa: C901 - one case for each command line
+    def run(  # noqa: C901, PLR0912 - one case for each command line
         self,
         argv: Sequence[str],
         *,
@@ -180,6 +180,8 @@ class FakeCommands(Commands):
             case ["systemctl", "show", "kubelet.service", *_]:
                 return Ran(0, node.shown().encode())
             case ["systemctl", "restart", "--no-block", "kubelet.service"]:
+                if not node.takes_restarts:
+                    return Ran(1, b"", b"Failed to restart kubelet.service: Transaction is destructive.")
                 node.order_restart()
                 return Ran(0)
             case ["systemctl", "stop", _]:
@@ -196,10 +198,10 @@ class FakeCommands(Commands):
                 return node.self_test(executable)
             case ["journalctl", *options]:
                 return Ran(0, node.heard(options).encode())
-            case (["systemd-run", *_, program, _] | [program, _]) if program.startswith(f"{BIN_DIR}/"):
+            case ["systemd-run", *_, program, _] | [program, _] if program.startswith(f"{BIN_DIR}/"):
                 node.asked.append(stdin)
                 return node.exchange
             case [_, "--version"]:
-                return Ran(0, f"Kubernetes v{node.version}.7\n".encode())
+                return Ran(0, f"Kubernetes v{node.version}.{node.patch}\n".encode())
             case _:
                 raise AssertionError(argv)

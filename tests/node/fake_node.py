@@ -81,6 +81,8 @@ class FakeNode:
         self.tells_hash = False
         self.has_systemd = True
         self.has_timers = True
+        self.takes_restarts = True
+        self.patch = 7
         self.test_result: Ran | None = None
         self.exchange = Ran(0, CREDENTIAL)
         self.asked: list[bytes] = []

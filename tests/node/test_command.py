@@ -130,3 +130,39 @@ def test_a_refusal_is_one_line_and_1(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     code, _, error = call("status", "--root", str(tmp_path))
     assert code == 1
     assert error == f"{PROGRAM}: node-test [node]: no reason. Fix: none\n"
+
+
+@pytest.mark.usefixtures("_bundle")
+@pytest.mark.parametrize("path", [CONFIG, BIN_DIR, "/etc/azure-gar-credential-provider/config.json"])
+@pytest.mark.parametrize("action", ["install", "uninstall", "status"])
+def test_links_that_lead_nowhere_are_told_in_one_line(tmp_path: Path, action: str, path: str) -> None:
+    tree = make_tree(tmp_path)
+    place = tree / path[1:]
+    place.parent.mkdir(exist_ok=True)
+    if place.exists():
+        place.rename(tmp_path / "away")
+    place.symlink_to(place.name)
+    words = ["--no-restart"] if action != "status" else []
+    code, out, error = call(action, "--root", str(tree), *words)
+    told = out if action == "status" else error
+    if (action, path) == ("uninstall", "/etc/azure-gar-credential-provider/config.json"):
+        assert code == 0, "settings that are not ours are left alone"
+    else:
+        assert code == 1
+        assert f"Too many levels of symbolic links at {path}" in told
+    assert "Traceback" not in error
+    assert error.count("\n") <= 1
+
+
+@pytest.mark.usefixtures("_bundle")
+@pytest.mark.parametrize("action", ["install", "uninstall", "status"])
+def test_a_file_too_large_to_be_a_config_is_called_so(tmp_path: Path, action: str) -> None:
+    tree = make_tree(tmp_path)
+    with (tree / CONFIG[1:]).open("ab") as file:
+        file.write(b"# more\n" * 200_000)
+    words = ["--no-restart"] if action != "status" else []
+    settings = ["--settings", make_settings(tmp_path)] if action == "install" else []
+    code, out, error = call(action, "--root", str(tree), *words, *settings)
+    assert code == 1
+    assert f"{CONFIG} is larger than 1 MiB, too large to be a config" in out + error
+    assert "Traceback" not in error

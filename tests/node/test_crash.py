@@ -154,6 +154,7 @@ class Matrix:
         self.code = self.scenario.run(twin)
         self.after = shot(twin)
         self.names = twin.steps.names
+        self.written = f"{twin.tree}{CONFIG}"
         if self.scenario.ends_as_it_began:
             assert self.code == "node-rolled-back"
         else:
@@ -277,6 +278,44 @@ def test_another_editor_before_any_operation(tmp_path: Path, name: str) -> None:
         matrix.starts(node, where)
         wanted = matrix.after[CONFIG][4]
         assert node.config.replace(OTHERS_ENTRY, b"") == wanted, where
+        leftovers = {path for path in shot(node) if path.endswith((".before", ".new", ".torn")) or "rescue" in path}
+        assert not leftovers, where
+        assert node.timer is None, where
+
+
+def lose(node: FakeNode, stale: bytes) -> Callable[[str, str], None]:
+    """What an installer does that has read before us and comes to write only now: our change is lost."""
+
+    def act(_name: str, _path: str) -> None:
+        node.rewrite(stale)
+        node.order_restart()
+
+    return act
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "new-bundle"])
+def test_a_lost_update_before_any_operation_after_ours(tmp_path: Path, name: str) -> None:
+    """However it ends, the kubelet has loaded what its config says. A new bundle writes none that could be lost."""
+    matrix = Matrix(name, tmp_path)
+    written = next(number for number, step in enumerate(matrix.names, 1) if step == f"rename {matrix.written}")
+    assert matrix.names[written:]
+    for number in [number for number in matrix.states() if number > written]:
+        where = f"{name}, lost before {number}: {matrix.names[number - 1]}"
+        node = matrix.fork(matrix.start)
+        node.steps.before = at_step(number, lose(node, matrix.start.config))
+        matrix.scenario.run(node)
+        node.steps.before = undisturbed
+        is_over = all(step.startswith(LOOKS) for step in matrix.names[number - 1 :])
+        if not is_over:  # who has nothing more to do cannot notice; the next look does
+            matrix.starts(node, where)
+        node.live(100)
+        for _ in range(2):
+            matrix.scenario.run(node)
+        matrix.starts(node, where)
+        assert node.pid, where
+        assert node.config == matrix.after[CONFIG][4], where
+        loaded, wanted = (edit.entry_of(content, PROGRAM) for content in (node.loaded, node.config))
+        assert loaded == wanted, where
         leftovers = {path for path in shot(node) if path.endswith((".before", ".new", ".torn")) or "rescue" in path}
         assert not leftovers, where
         assert node.timer is None, where

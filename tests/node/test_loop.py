@@ -108,7 +108,7 @@ def test_drift_during_a_round_is_repaired_at_the_next_look(pod: Pod, node: FakeN
     theirs = node.config
 
     def rewrite(_: int, step: str, __: str) -> None:
-        if step == LINK:
+        if step == "systemd-run" and PROGRAM.encode() in node.loaded:  # the exchange
             node.steps.before = undisturbed
             node.rewrite(theirs)
 

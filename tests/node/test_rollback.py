@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -25,6 +26,7 @@ from tests.node.trees import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 from tests.node.acts import installer_dies_at, record, run, shot, site_of
@@ -200,6 +202,128 @@ def test_three_attempts_cut_short_count_as_a_rejection(node: FakeNode, tmp_path:
         node.live(60)
     with pytest.raises(Refusal, match="node-rejected"):
         run(node, goal)
+
+
+def test_a_rescue_that_comes_before_the_config_is_changed_undoes_nothing(node: FakeNode, tmp_path: Path) -> None:
+    before = shot(node)
+    goal = make_goal(tmp_path)
+    for _ in range(3):
+        installer_dies_at(node, goal, f"rename {node.tree}{CONFIG}")
+        node.live(100)
+        assert node.config == before[CONFIG][4]
+    assert run(node, goal).restarted
+    assert record(node)["rollbacks"] == 0
+    assert record(node)["restarts"] == 1
+
+
+@pytest.mark.parametrize(
+    ("happens", "restarts"),
+    [
+        pytest.param(lambda node: node.live(100), 2, id="by the timer"),
+        pytest.param(lambda node: node.boot(), 1, id="by a reboot"),
+    ],
+)
+def test_restarts_for_a_rescue_are_counted(
+    node: FakeNode, tmp_path: Path, happens: Callable[[FakeNode], None], restarts: int
+) -> None:
+    """One for the install that died, one of the script; after a reboot the kubelet starts in any case."""
+    goal = make_goal(tmp_path)
+    installer_dies_at(node, goal, "sleep")
+    happens(node)
+    node.live(60)
+    run(node, goal)
+    assert record(node)["rollbacks"] == 1
+    assert record(node)["restarts"] == restarts + 1
+
+
+def test_restarts_for_a_rollback_are_counted(node: FakeNode, tmp_path: Path) -> None:
+    node.likes = without_us
+    with pytest.raises(Refusal, match="node-rolled-back"):
+        run(node, make_goal(tmp_path))
+    assert record(node)["restarts"] == 2
+
+
+# --- a restart that systemd refuses -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("act", ["install", "uninstall"])
+def test_a_restart_that_is_refused_undoes_the_change(node: FakeNode, tmp_path: Path, act: str) -> None:
+    goal = make_goal(tmp_path)
+    if act == "uninstall":
+        run(node, goal)
+        node.live(60)
+    before, remembered, pid = shot(node), _state(node), node.pid
+    node.takes_restarts = False
+    with pytest.raises(Refusal, match="node-restart-refused"):
+        run(node, goal) if act == "install" else uninstall(site_of(node))
+    left = shot(node)
+    assert {**left, HOME: None} == {**before, HOME: None}
+    assert (node.pid, node.timer) == (pid, None)
+    if act == "uninstall":
+        assert _state(node) == remembered
+    node.takes_restarts = True
+    assert (run(node, goal) if act == "install" else uninstall(site_of(node))).restarted
+
+
+def _state(node: FakeNode) -> bytes | None:
+    path = node.tree / HOME[1:] / "state.json"
+    return path.read_bytes() if path.exists() else None
+
+
+def test_a_restart_that_is_refused_to_the_next_run_undoes_the_change_as_well(node: FakeNode, tmp_path: Path) -> None:
+    before = shot(node)
+    goal = make_goal(tmp_path)
+    installer_dies_at(node, goal, "systemctl restart")
+    node.takes_restarts = False
+    with pytest.raises(Refusal, match="node-restart-refused"):
+        run(node, goal)
+    assert {**shot(node), HOME: None} == {**before, HOME: None}
+    assert node.timer is None
+
+
+def test_runs_that_are_cut_short_do_not_hold_up_the_rescue(node: FakeNode, tmp_path: Path) -> None:
+    """Each of them sets the timer; it goes on to its first end all the same."""
+    original = node.config
+    goal = make_goal(tmp_path)
+    installer_dies_at(node, goal, "sleep")
+    armed = node.now
+    for _ in range(5):
+        node.live(15)
+        installer_dies_at(node, goal, "sleep")
+        assert node.timer is not None
+        assert node.timer <= armed + 91
+    node.live(20)
+    assert node.config == original
+    assert node.pid
+
+
+def test_a_rescue_that_cannot_be_set_again_undoes_the_change(node: FakeNode, tmp_path: Path) -> None:
+    original = node.config
+    goal = make_goal(tmp_path)
+    installer_dies_at(node, goal, "sleep")
+    node.has_timers = False
+    with pytest.raises(Refusal, match="node-no-rescue"):
+        run(node, goal)
+    assert node.config == original
+    assert node.timer is None
+
+
+# --- times ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_config_of_ours_is_new_and_one_that_is_put_back_as_old_as_it_was(node: FakeNode, tmp_path: Path) -> None:
+    config = node.tree / CONFIG[1:]
+    os.utime(config, (1e9, 1e9))
+    node.likes = without_us
+    with pytest.raises(Refusal, match="node-rolled-back"):
+        run(node, make_goal(tmp_path))
+    assert config.stat().st_mtime == 1e9
+    node.likes = anything
+    run(node, make_goal(tmp_path, mark="b"))
+    assert config.stat().st_mtime > 1.5e9
+    os.utime(config, (1e9, 1e9))
+    uninstall(site_of(node))
+    assert config.stat().st_mtime > 1.5e9
 
 
 # --- uninstall --------------------------------------------------------------------------------------------------------
