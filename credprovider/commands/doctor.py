@@ -60,8 +60,8 @@ def run(argv: list[str], stdin: BinaryIO, stdout: BinaryIO, stderr: TextIO) -> i
         stderr: takes complaints.
 
     Returns:
-        0 when no hop failed, else the code of the first failing one's family (2 to 8), 2 for a usage error, 70 our bug,
-        130 when it was interrupted.
+        0 when no hop failed, though some may have been skipped or not reached, else the code of the first failing one's
+        family (2 to 8); 1 when its reader has left, 2 for a usage error, 70 our bug, 130 when it was interrupted.
     """
     parser = _parser(stdout, stderr)
     options, code = parser.read(argv)

@@ -353,7 +353,7 @@ PAIRS: list[Pair] = [
         (
             "gcloud iam service-accounts create bifrost-puller --project=bifrost-project",
             (
-                f"gcloud iam service-accounts add-iam-policy-binding {WORLD.service_account_email}"
+                f"add-iam-policy-binding {WORLD.service_account_email} --project=bifrost-project"
                 f' --role=roles/iam.workloadIdentityUser --member="{WORLD.principal(WORLD.object_id)}"'
             ),
             (
@@ -367,8 +367,7 @@ PAIRS: list[Pair] = [
         lambda case: case.vendor(service_account_impersonation_url=WORLD.impersonation_url.replace("puller", "pulle")),
         lambda case: case.vendor(service_account_impersonation_url=WORLD.impersonation_url),
         *("iam", "iam-service-account-unknown"),
-        ("gcloud iam service-accounts describe bifrost-pulle@bifrost-project.iam.gserviceaccount.com",),
-        ("correct service_account_impersonation_url in the vendor's file",),
+        prose=("correct service_account_impersonation_url in the vendor's file",),
         name="-misspelt",
     ),
     Pair(
