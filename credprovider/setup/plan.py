@@ -76,7 +76,6 @@ class Plan:
     Attributes:
         answers: settled ones.
         mode, row: what the table chose.
-        trust_reason: why Entra ID or the cluster's issuer is recommended.
         vendor_content: the vendor's file to the byte; None while it is not handed out.
         account: the same, read.
         outputs: Azure's ids; None before azure.sh has run.
@@ -276,15 +275,21 @@ def check_plan(plan: Plan) -> list[Fault]:
         faults.append(Fault("registries", "need a path prefix with an instance, e.g. us-docker.pkg.dev/vendor/"))
     if plan["entraTokenVersion"] == "1" and plan["cloud"] != "public":
         faults.append(Fault("entraTokenVersion", "1 is known for Azure's public cloud only"))
-    if plan.owns_google and plan.repository is None:
-        faults.append(Fault("image", "must be LOCATION-docker.pkg.dev/PROJECT/REPOSITORY/IMAGE to be granted"))
-    if plan.owns_google and plan.repository is not None and plan.repository.project.isdigit():
-        faults.append(Fault("image", "names its project by number; gcloud takes the id only"))
+    if plan.owns_google:
+        faults += _check_repository(plan.repository)
     if plan.mode.entra and len(plan.kubernetes_subjects) > _CREDENTIALS_LIMIT:
         faults.append(Fault("serviceAccounts", f"are more than {_CREDENTIALS_LIMIT}, the most for one identity"))
     if any(len(plan.google_subject(each)) > _SUBJECT_LIMIT for each in plan.subjects or []):
         faults.append(Fault("serviceAccounts", f"has names too long for Google, which takes {_SUBJECT_LIMIT} bytes"))
     return faults + _check_outputs(plan)
+
+
+def _check_repository(repository: Repository | None) -> list[Fault]:
+    if repository is None:
+        return [Fault("image", "must be LOCATION-docker.pkg.dev/PROJECT/REPOSITORY/IMAGE to be granted")]
+    if repository.project.isdigit():
+        return [Fault("image", "names its project by number; gcloud takes the id only")]
+    return []
 
 
 def _check_outputs(plan: Plan) -> list[Fault]:
