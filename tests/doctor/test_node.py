@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from credprovider.doctor.onlooker import Onlooker
+from credprovider.kubelet.config import config_hash
 from credprovider.node.commands import Ran
 from credprovider.node.host import Host
 from credprovider.node.install import Goal
@@ -424,12 +425,15 @@ def test_metric_may_be_told_by_who_can_ask_it(ward: Ward, monkeypatch: pytest.Mo
 
     ward.patient.on(ward.node)
     monkeypatch.setattr(ward.patient, "on", lambda _: None)
-    ward.patient.probes = lambda _: ToldProbes("sha256:" + "0" * 64)
+    ward.patient.probes = lambda _: ToldProbes(config_hash([ward.node.loaded]))
+    ward.rewrite(ward.config() + "# theirs\n", restart=False)
     found = ward.examine()
     found.assert_green()
     assert found.hop("loaded")["warnings"] == [
         "the file has changed since the kubelet read it, though not in our entry"
     ]
+    ward.patient.probes = lambda _: ToldProbes("sha256:" + "0" * 64)
+    assert ward.examine().hop("loaded")["error"]["code"] == "kubelet-config-not-loaded"
 
 
 def test_entry_with_other_settings_than_the_examined_is_told(ward: Ward, tmp_path: Path) -> None:
