@@ -22,13 +22,9 @@ NAME = "azure-gar-credential-provider"
 _PACK = ["/usr/local/bin/python3.13", "-I", "-B", "/src/build/oci.py", "/image-root", "/image-layout"]
 
 
-def stages(epoch: int) -> list[dockerfile.Stage]:
+def stages() -> list[dockerfile.Stage]:
     """The Dockerfile for this checkout."""
-    sys.path.insert(0, ROOT)
-    from credprovider import __version__  # noqa: PLC0415 - found by the path just given
-
-    created = dt.datetime.fromtimestamp(epoch, dt.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
-    arguments = {"VERSION": __version__, "REVISION": _git("rev-parse", "HEAD"), "CREATED": created}
+    arguments = {"REVISION": _git("rev-parse", "HEAD")}
     with open(os.path.join(ROOT, "build", "Dockerfile"), encoding="utf-8") as file:
         return dockerfile.stages(file.read(), {name: value for name, value in arguments.items() if value})
 
@@ -38,12 +34,12 @@ def _git(*arguments: str) -> str:
     return done.stdout.strip()
 
 
-def configuration(final: dockerfile.Stage, architecture: str) -> dict[str, Any]:
+def configuration(final: dockerfile.Stage, architecture: str, epoch: int) -> dict[str, Any]:
     """The image's configuration, as OCI writes it."""
     return {
         "architecture": architecture,
         "os": "linux",
-        "created": final.labels["org.opencontainers.image.created"],
+        "created": dt.datetime.fromtimestamp(epoch, dt.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "config": {
             "Entrypoint": final.entrypoint,
             "Env": [f"{name}={value}" for name, value in final.environment.items()],
@@ -55,7 +51,7 @@ def configuration(final: dockerfile.Stage, architecture: str) -> dict[str, Any]:
 
 def build(cache: str, dist: str, epoch: int) -> str:
     """Make bundle, bills of materials and layout below a folder; the digest of the image's manifest."""
-    first, final = stages(epoch)
+    first, final = stages()
     stage = Stage(cache)
     stage.prepare()
     stage.fill(first.copies)
@@ -67,7 +63,7 @@ def build(cache: str, dist: str, epoch: int) -> str:
         enter(stage.tree, ["dpkg", "--print-architecture"], {}, stdout=subprocess.PIPE).stdout.decode().strip()
     )
     version = final.labels["org.opencontainers.image.version"]
-    order = {"config": configuration(final, architecture), "epoch": epoch, "name": version}
+    order = {"config": configuration(final, architecture, epoch), "epoch": epoch, "name": version}
     done = enter(stage.tree, _PACK, {}, stdin=json.dumps(order).encode(), stdout=subprocess.PIPE)
     if done.returncode:
         sys.exit(done.stdout.decode())

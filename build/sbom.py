@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 #: SPDX expressions of works whose owners state none that machines could read.
 LICENCES = {
     "base-files": "GPL-2.0-or-later",
-    "busybox-static": "GPL-2.0-only",
     "ca-certificates": "GPL-2.0-or-later AND MPL-2.0",
     "google-auth": "Apache-2.0",
     "libc6": "LGPL-2.1-or-later AND GPL-2.0-or-later",

@@ -1,6 +1,6 @@
 #!/bin/sh
-# root.sh FOLDER: puts the image's root together from pinned Debian 13 packages: C library, nsenter, busybox, CA
-# certificates and their licences; no package manager, no maintainer scripts. Runs in the build stage, as root.
+# root.sh FOLDER: puts the image's root together from pinned Debian 13 packages: C library, nsenter, CA certificates and
+# their licences; no shell, no package manager, no maintainer scripts. Runs in the build stage, as root.
 set -eu
 
 here=$(dirname "$(readlink -f "$0")")
@@ -40,7 +40,6 @@ done
 if [ -d "$root/usr/lib64" ]; then ln -s usr/lib64 "$root/lib64"; fi
 ln -s ../usr/lib/os-release "$root/etc/os-release"
 
-while read -r name; do ln -s busybox "$root/usr/bin/$name"; done <"$here/root.applets"
 cat "$work/ca-certificates/usr/share/ca-certificates/mozilla/"*.crt >"$root/etc/ssl/certs/ca-certificates.crt"
 for name in "$root"/var/lib/dpkg/status.d/*; do
     cd "$work/${name##*/}"
@@ -48,11 +47,10 @@ for name in "$root"/var/lib/dpkg/status.d/*; do
         [ ! -f "$root/$path" ] || md5sum "$path"
     done >"$name.md5sums"
 done
-echo 'root:x:0:0:root:/root:/bin/sh' >"$root/etc/passwd"
+echo 'root:x:0:0:root:/root:/usr/sbin/nologin' >"$root/etc/passwd"
 echo 'root:x:0:' >"$root/etc/group"
 echo 'hosts: files dns' >"$root/etc/nsswitch.conf"
 chown -R 0:0 "$root"
-# Every program starts: a library that a new version needs and that is not listed shows here, not on a node.
+# It starts: a library that a new version needs and that is not listed shows here, not on a node.
 chroot "$root" /usr/bin/nsenter --version
-chroot "$root" /bin/sh -c true
 rm -rf "$work"

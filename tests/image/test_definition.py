@@ -15,6 +15,8 @@ import image
 import lock
 import oci
 import stage
+from credprovider import __version__
+from credprovider.node.commands import INTO_THE_NODE
 from tests.image.conftest import DIST
 
 BUILD = DIST.parent.parent / "build"
@@ -40,15 +42,38 @@ def test_variables_lines_and_quotes_are_read_as_an_engine_reads_them() -> None:
 
 
 def test_the_image_begins_with_the_executable_and_holds_only_what_was_assembled() -> None:
-    build, final = dockerfile.stages(TEXT, {"VERSION": "1.2.3"})
+    build, final = dockerfile.stages(TEXT, {"REVISION": "abc"})
 
     assert final.base == "scratch"
     assert final.copies == [["--from=build", "/image-root/", "/"]]
     assert final.runs == []
     assert final.entrypoint == ["/opt/azure-gar-credential-provider/azure-gar-credential-provider"]
-    assert final.labels["org.opencontainers.image.version"] == "1.2.3"
+    assert final.labels["org.opencontainers.image.revision"] == "abc"
     assert "latest" not in build.base
     assert stage.SUITE in build.base
+
+
+def _documented() -> list[str]:
+    """Every command that builds with an engine: the Dockerfile's own, and the page's."""
+    page = (BUILD.parent / "docs" / "how-to" / "air-gapped.md").read_text()
+    texts = (TEXT.replace("\n#", "\n"), page)
+    return [match[0] for text in texts for match in re.finditer(r"docker buildx build(?:.*\\\n)*.*", text)]
+
+
+def test_the_label_is_the_sources_version_whatever_is_passed() -> None:
+    for arguments in ({}, {"VERSION": "1.2.3"}):
+        _, final = dockerfile.stages(TEXT, arguments)
+        assert final.labels["org.opencontainers.image.version"] == __version__
+
+
+def test_the_documented_commands_pass_every_argument_and_no_other() -> None:
+    needed = {*re.findall(r"^ARG (\w+)", TEXT, re.MULTILINE)} - {"BASE"}  # which has its default
+    commands = _documented()
+
+    assert len(commands) == 2
+    for command in commands:
+        assert {*re.findall(r"--build-arg (\w+)=", command)} == needed
+        assert f"azure-gar-credential-provider:{__version__}," in command
 
 
 def test_every_step_is_a_script_that_is_there_and_can_be_run() -> None:
@@ -74,6 +99,15 @@ def test_no_architecture_is_written_into_the_definition() -> None:
         assert not re.search(r"amd64|x86_64|arm64|aarch64", "\n".join(instructions)), path
 
 
+def test_the_one_program_beside_the_bundle_is_the_way_to_the_node() -> None:
+    lines = (BUILD / "image" / "root.files").read_text().splitlines()
+    paths = [line.split()[1] for line in lines if not line.startswith("#")]
+
+    assert [path for path in paths if "/bin/" in path or "/sbin/" in path] == ["/usr/bin/nsenter"]
+    assert INTO_THE_NODE[0] == "nsenter"
+    assert "busybox" not in (BUILD / "image" / "root.sh").read_text()
+
+
 @pytest.mark.parametrize("architecture", lock.ARCHITECTURES)
 def test_every_package_of_the_root_is_pinned_by_digest(architecture: str) -> None:
     lines = (BUILD / "image" / f"root.{architecture}.lock").read_text().splitlines()
@@ -96,9 +130,9 @@ def test_all_packages_of_both_architectures_have_the_same_versions() -> None:
 
 
 def test_the_configuration_says_what_the_dockerfile_says() -> None:
-    _, final = image.stages(86400)
+    _, final = image.stages()
 
-    found = image.configuration(final, "arm64")
+    found = image.configuration(final, "arm64", 86400)
 
     assert found["architecture"] == "arm64"
     assert found["created"] == "1970-01-02T00:00:00Z"

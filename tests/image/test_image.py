@@ -78,7 +78,7 @@ def test_there_is_no_package_manager_and_nothing_of_the_build(layer: list[tarfil
     names = {os.path.basename(entry.name) for entry in layer}
     loader = ["lib64"] if os.uname().machine == "x86_64" else []
 
-    assert not names & {"apt", "apt-get", "dpkg-deb", "pip", "python3", "gcc", "make", "perl", "bash"}
+    assert not names & {"apt", "apt-get", "dpkg-deb", "pip", "python3", "gcc", "make", "perl", "bash", "sh", "busybox"}
     assert {entry.name for entry in layer if "/" not in entry.name} == {
         *("bin", "dev", "etc", "lib", "opt", "proc", "root", "run", "sbin", "sys", "tmp", "usr", "var"),
         *loader,
@@ -114,7 +114,7 @@ def test_its_bundle_brings_every_library_but_the_c_library(image: Image) -> None
 def test_every_library_of_its_programs_is_there(image: Image) -> None:
     programs = [path for path in _files(image.root / "usr") if elf.is_elf(str(path)) and path.stat().st_mode & 0o100]
 
-    assert {"busybox", "nsenter"} <= {path.name for path in programs}
+    assert [path.name for path in programs if path.parent.name in {"bin", "sbin"}] == ["nsenter"]
     for path in programs:
         listing = subprocess.run(["readelf", "-d", path], capture_output=True, text=True, check=True).stdout
         for name in re.findall(r"\(NEEDED\).*\[(.+)\]", listing):
@@ -153,12 +153,10 @@ def test_it_reaches_the_nodes_namespaces_from_a_pod_that_shares_its_processes(im
     assert entered["mnt"] != os.readlink("/proc/self/ns/mnt")
 
 
-def test_only_tmp_can_be_written(image: Image) -> None:
-    script = "touch /tmp/a && for place in / /etc /opt /usr /var /root; do ! touch $place/a 2>/dev/null || exit 9; done"
+def test_whoever_gets_into_it_finds_no_shell_and_nothing_to_fetch_with(image: Image) -> None:
+    programs = [path.name for path in image.root.rglob("*") if path.parent.name in {"bin", "sbin"}]
 
-    done = image.run("-c", script, entrypoint=["/bin/sh"])
-
-    assert done.returncode == 0, done.stderr
+    assert programs == ["nsenter"]
 
 
 def test_its_certificates_are_read(image: Image) -> None:
