@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -42,7 +43,9 @@ def values(settings: dict[str, Any], **more: Any) -> dict[str, Any]:
     }
 
 
-def helm(tools: Tools, folder: Path, chosen: dict[str, Any], *arguments: str) -> subprocess.CompletedProcess[str]:
+def helm(
+    tools: Tools, folder: Path, chosen: dict[str, Any], *arguments: str, chart: Path = CHART
+) -> subprocess.CompletedProcess[str]:
     """`helm template`, whatever it ends in."""
     path = folder / "values.yaml"
     path.write_text(yaml.safe_dump(chosen))
@@ -50,7 +53,7 @@ def helm(tools: Tools, folder: Path, chosen: dict[str, Any], *arguments: str) ->
         tools.helm,
         "template",
         "release",
-        CHART,
+        chart,
         "--namespace",
         "default",
         "--values",
@@ -68,8 +71,31 @@ def rendered(tools: Tools, folder: Path, chosen: dict[str, Any], *arguments: str
     return objects(done.stdout)
 
 
+def notes(tools: Tools, folder: Path, chosen: dict[str, Any], *arguments: str) -> str:
+    """What is shown after an installation: `helm template` leaves it out, so a copy of the chart renders it."""
+    chart = folder / "chart"
+    shutil.copytree(CHART, chart, dirs_exist_ok=True)
+    text = (chart / "templates" / "NOTES.txt").read_text()
+    (chart / "templates" / "_notes.tpl").write_text(f'{{{{- define "notes" -}}}}{text}{{{{- end }}}}')
+    (chart / "templates" / "notes.yaml").write_text(
+        'apiVersion: v1\nkind: Notes\nmetadata: {name: notes}\ndata: {{ include "notes" . | toJson }}\n'
+    )
+    done = helm(tools, folder, chosen, "--show-only", "templates/notes.yaml", *arguments, chart=chart)
+    assert done.returncode == 0, done.stderr
+    return str(yaml.safe_load(done.stdout)["data"])
+
+
 def kustomized(tools: Tools, folder: Path, overlay: dict[str, Any], files: dict[str, str]) -> Objects:
     """The objects of an overlay; the folder of the base is `BASE` in it."""
+    done = kustomize(tools, folder, overlay, files)
+    assert done.returncode == 0, done.stderr
+    return objects(done.stdout)
+
+
+def kustomize(
+    tools: Tools, folder: Path, overlay: dict[str, Any], files: dict[str, str]
+) -> subprocess.CompletedProcess[str]:
+    """`kustomize build` of an overlay, whatever it ends in."""
     here = folder / "overlay"
     here.mkdir()
     for name, text in files.items():
@@ -78,9 +104,7 @@ def kustomized(tools: Tools, folder: Path, overlay: dict[str, Any], files: dict[
     text = json.dumps(overlay).replace("BASE", str(base))
     (here / "kustomization.yaml").write_text(text)
     command: list[str | Path] = [tools.kustomize, "build", "--load-restrictor=LoadRestrictionsNone", here]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env={"PATH": "/usr/bin:/bin"})
-    assert done.returncode == 0, done.stderr
-    return objects(done.stdout)
+    return subprocess.run(command, capture_output=True, text=True, check=False, env={"PATH": "/usr/bin:/bin"})
 
 
 def objects(text: str) -> Objects:

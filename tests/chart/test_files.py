@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import jsonschema
@@ -44,6 +45,12 @@ def test_the_charts_schema_has_the_settings_of_today() -> None:
         pytest.param({"instance": "Vendor"}, id="capital-in-instance"),
         pytest.param({"tolerations": [{"operator": "Exists"}]}, id="wildcard-toleration"),
         pytest.param({"metrics": {"port": 80}}, id="privileged-port"),
+        pytest.param({"metrics": {"address": "node"}}, id="address-by-name"),
+        pytest.param({"metrics": {"address": "[::1]"}}, id="address-in-brackets"),
+        *(
+            pytest.param({"updateStrategy": {"rollingUpdate": {"maxUnavailable": many}}}, id=f"unavailable-{many}")
+            for many in (0, -1, "0%", "101%", "1", "all")
+        ),
     ],
 )
 def test_the_charts_schema_refuses(wrong: dict[str, Any]) -> None:
@@ -53,6 +60,14 @@ def test_the_charts_schema_refuses(wrong: dict[str, Any]) -> None:
 
 def test_the_charts_defaults_fit_its_schema() -> None:
     jsonschema.validate(yaml.safe_load((values_schema.CHART / "values.yaml").read_text()), _schema())
+
+
+def test_the_page_on_alerts_tells_of_every_rule_and_of_no_other() -> None:
+    rules = yaml.safe_load((KUSTOMIZE.parent / "prometheus-rules.yaml").read_text())
+    page = (KUSTOMIZE.parent.parent / "docs" / "how-to" / "alerts.md").read_text()
+    told = re.findall(r"^\| `(\w+)` \| [^|]+ \| [^|]+ \|$", page, re.MULTILINE)
+    assert told == [rule["alert"] for group in rules["groups"] for rule in group["rules"]]
+    assert "expr:" not in page, "the rules are kept in one place"
 
 
 def _sample(name: str) -> list[dict[str, Any]]:

@@ -21,7 +21,9 @@ from tests.chart.rendering import (
     Objects,
     config_map,
     helm,
+    kustomize,
     kustomized,
+    notes,
     objects,
     pod,
     rendered,
@@ -65,6 +67,39 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         values(NODE, metrics={"address": "127.0.0.1", "podMonitor": {"enabled": True}}),
         "metrics.podMonitor.enabled",
     ),
+    "pod-monitor-of-loopback-6": (
+        values(NODE, metrics={"address": "::1", "podMonitor": {"enabled": True}}),
+        "metrics.podMonitor.enabled",
+    ),
+    **{
+        f"port-{port}": (values(NODE, metrics={"port": port}), f"metrics.port {port} is {owner}'s on every node")
+        for port, owner in {
+            10248: "the kubelet",
+            10249: "kube-proxy",
+            10250: "the kubelet",
+            10255: "the kubelet",
+            10256: "kube-proxy",
+            19100: "AKS's node exporter",
+        }.items()
+    },
+    **{
+        f"registry-{registry}": (values({**NODE, "registries": [registry]}), f"settings.registries: {registry} {why}")
+        for registry, why in {
+            "*": "reaches outside Google's registries",
+            "docker.io": "reaches outside Google's registries",
+            "https://us-docker.pkg.dev": "reaches outside Google's registries",
+            "us-docker.pkg.dev.example.com": "reaches outside Google's registries",
+            "us-docker.pkg.dev/vendor": "has a path prefix that does not end in /",
+        }.items()
+    },
+    "registry-of-another-universe": (
+        values({**NODE, "registries": ["*.tpc.example"], "universeDomain": "other.example"}),
+        "reaches outside Google's registries",
+    ),
+    "nobody-may-be-replaced": (
+        values(NODE, updateStrategy={"rollingUpdate": {"maxUnavailable": 0}}),
+        "/updateStrategy/rollingUpdate/maxUnavailable",
+    ),
     "unknown-value": (values(NODE, nodeselector={}), "nodeselector"),
     "unknown-setting": (values({**NODE, "registry": "x"}), "registry"),
 }
@@ -86,6 +121,8 @@ OPTIONS: dict[str, dict[str, Any]] = {
         }
     },
     "no-metrics": {"metrics": {"enabled": False}},
+    "all-addresses-6": {"metrics": {"address": "::"}},
+    "percents": {"updateStrategy": {"rollingUpdate": {"maxUnavailable": "10%"}}},
     "uninstall": {"mode": "uninstall"},
     "retry": {"retryRejected": True},
     "pull-secret": {"imagePullSecrets": [{"name": "acr"}]},
@@ -100,6 +137,34 @@ def test_what_would_fail_on_every_node_is_refused(
     assert done.returncode != 0
     assert why in done.stderr
     assert not done.stdout
+
+
+@pytest.mark.parametrize(
+    "registry",
+    ["*-docker.pkg.dev", "gcr.io", "*.gcr.io", "us-docker.pkg.dev:443", "us-docker.pkg.dev/vendor/", "*.tpc.example"],
+)
+def test_registries_of_googles_are_let_through(tools: Tools, tmp_path: Path, registry: str) -> None:
+    settings = {**NODE, "registries": [registry], "universeDomain": "tpc.example"}
+    assert "ConfigMap" in {kind for kind, _ in rendered(tools, tmp_path, values(settings))}
+
+
+@pytest.mark.parametrize(
+    ("address", "argument", "host"),
+    [
+        ("$(NODE_IP)", "$(NODE_IP):9465", None),
+        ("0.0.0.0", "0.0.0.0:9465", "127.0.0.1"),  # noqa: S104 - an argument of a manifest
+        ("10.0.0.4", "10.0.0.4:9465", "10.0.0.4"),
+        ("::", "[::]:9465", "::1"),
+        ("fd00::a", "[fd00::a]:9465", "fd00::a"),
+    ],
+)
+def test_probes_ask_where_the_pod_listens(
+    tools: Tools, tmp_path: Path, address: str, argument: str, host: str | None
+) -> None:
+    (container,) = pod(rendered(tools, tmp_path, values(NODE, metrics={"address": address})))["containers"]
+    assert f"--metrics-address={argument}" in container["args"]
+    for probe in ("readinessProbe", "livenessProbe"):
+        assert container[probe]["httpGet"].get("host") == host
 
 
 @pytest.mark.parametrize("version", schemas.VERSIONS)
@@ -273,6 +338,27 @@ def test_kustomize_makes_the_objects_of_the_chart(
     assert _plain(kustomized(tools, tmp_path, overlay, files)) == _plain(chart)
 
 
+def _overlay(components: list[str]) -> dict[str, Any]:
+    return {"resources": ["BASE"], "components": [f"BASE/components/{name}" for name in components]}
+
+
+@pytest.mark.parametrize("others", [["token-file"], ["startup-taint"], ["token-file", "startup-taint"]])
+def test_an_overlay_that_uninstalls_projects_no_token_whatever_it_did_before(
+    tools: Tools, tmp_path: Path, others: list[str]
+) -> None:
+    spec = pod(kustomized(tools, tmp_path, _overlay([*others, "uninstall"]), {}))
+    assert "--mode=uninstall" in spec["containers"][0]["args"]
+    assert [volume["name"] for volume in spec["volumes"]] == ["tmp"]
+    assert [mount["name"] for mount in spec["containers"][0]["volumeMounts"]] == ["tmp"]
+
+
+@pytest.mark.parametrize("other", ["token-file", "startup-taint", "uninstall"])
+def test_components_in_an_order_that_makes_no_sense_are_refused(tools: Tools, tmp_path: Path, other: str) -> None:
+    done = kustomize(tools, tmp_path, _overlay(["uninstall", other]), {})
+    assert done.returncode != 0
+    assert "/spec/template/spec/containers/0/args/2" in done.stderr
+
+
 def _plain(found: Objects) -> Objects:
     """Without what says who made an object, and with one name for the settings, whose hash is made by two recipes."""
     plain: Objects = {}
@@ -295,9 +381,21 @@ def _plain(found: Objects) -> Objects:
 
 @pytest.mark.parametrize("mode", MODES)
 def test_the_notes_tell_how_to_verify(tools: Tools, tmp_path: Path, mode: str) -> None:
-    done = helm(tools, tmp_path, values(MODES[mode]), "--show-only", "templates/NOTES.txt")
-    if done.returncode:  # helm 4 shows notes with --notes only, at an installation without a cluster
-        command_line = ("--dry-run=client", "--notes")
-        done = helm(tools, tmp_path, values(MODES[mode]), *command_line)
-    assert done.returncode == 0, done.stderr
-    assert "rollout status" in done.stdout
+    assert "rollout status" in notes(tools, tmp_path, values(MODES[mode]))
+
+
+def test_the_notes_of_a_first_installation_say_that_it_is_everywhere_at_once(tools: Tools, tmp_path: Path) -> None:
+    assert "match at once" in notes(tools, tmp_path, values(NODE))
+    assert "match at once" not in notes(tools, tmp_path, values(NODE), "--is-upgrade")
+
+
+def test_the_notes_warn_while_every_pod_tries_again(tools: Tools, tmp_path: Path) -> None:
+    assert "retryRejected is set" in notes(tools, tmp_path, values(NODE, retryRejected=True))
+    assert "retryRejected" not in notes(tools, tmp_path, values(NODE))
+
+
+@pytest.mark.parametrize("strategy", [{}, {"type": "OnDelete", "rollingUpdate": None}], ids=["default", "on-delete"])
+def test_the_notes_of_an_uninstallation_tell_what_to_do_about_broken_nodes(
+    tools: Tools, tmp_path: Path, strategy: dict[str, Any]
+) -> None:
+    assert "maxUnavailable=25%" in notes(tools, tmp_path, values(NODE, mode="uninstall", updateStrategy=strategy))

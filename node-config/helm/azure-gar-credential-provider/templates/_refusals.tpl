@@ -25,8 +25,14 @@
 
 {{- define "provider.checkMetrics" -}}
 {{- $metrics := .Values.metrics }}
-{{- if and $metrics.podMonitor.enabled (or (not $metrics.enabled) (hasPrefix "127." $metrics.address)) }}
+{{- if and $metrics.podMonitor.enabled (or (not $metrics.enabled) (hasPrefix "127." $metrics.address) (eq "::1" $metrics.address)) }}
   {{- fail "metrics.podMonitor.enabled needs metrics.enabled and a metrics.address that Prometheus can reach: nobody else hears 127.0.0.1" }}
+{{- end }}
+{{- $owner := get (dict
+  "10248" "the kubelet" "10250" "the kubelet" "10255" "the kubelet" "10249" "kube-proxy" "10256" "kube-proxy"
+  "19100" "AKS's node exporter") (int $metrics.port | toString) }}
+{{- if $owner }}
+  {{- fail (printf "metrics.port %d is %s's on every node: choose another, e.g. --set metrics.port=9465" (int $metrics.port) $owner) }}
 {{- end }}
 {{- end }}
 
@@ -43,9 +49,25 @@
 {{- else }}
   {{- include "provider.checkAccount" . }}
 {{- end }}
+{{- include "provider.checkRegistries" . }}
 {{- $isToken := or (eq $source "token-file") (eq $source "service-account") }}
 {{- if and $isToken .Values.settings.identity (not $identity.tokenAudience) (not $identity.entra) }}
   {{- fail (printf "settings.identity.tokenAudience is missing: with source %s and without entra, Google's provider must expect it, e.g. https://iam.googleapis.com/projects/NUMBER/locations/global/workloadIdentityPools/POOL/providers/PROVIDER" $source) }}
+{{- end }}
+{{- end }}
+
+{{/* The grossest of what credprovider.registries refuses; it knows more. */}}
+{{- define "provider.checkRegistries" -}}
+{{- $universe := .Values.settings.universeDomain | default "googleapis.com" }}
+{{- range .Values.settings.registries }}
+  {{- $host := regexReplaceAll "[:/].*" . "" }}
+  {{- $isUniverse := and (ne $universe "googleapis.com") (hasSuffix (printf ".%s" $universe) $host) }}
+  {{- if not (or (eq $host "gcr.io") (regexMatch "\\.(pkg\\.dev|gcr\\.io)$" $host) $isUniverse) }}
+    {{- fail (printf "settings.registries: %s reaches outside Google's registries, and every node would refuse it: name hosts of theirs, without a scheme, e.g. *-docker.pkg.dev" .) }}
+  {{- end }}
+  {{- if and (contains "/" .) (not (hasSuffix "/" .)) }}
+    {{- fail (printf "settings.registries: %s has a path prefix that does not end in /, and every node would refuse it: it would cover its longer neighbours too" .) }}
+  {{- end }}
 {{- end }}
 {{- end }}
 

@@ -55,3 +55,21 @@ ConfigMap of a fixed name would reach the running pods of all nodes at once, bef
 {{- define "provider.configMap" -}}
 {{- .Values.existingConfigMap | default (printf "%s-settings-%s" (include "provider.name" .) (include "provider.data" . | sha256sum | trunc 10)) }}
 {{- end }}
+
+{{/*
+Settings of earlier releases that pods still mount: a node that reboots before its pod's turn has come needs them, and the
+turn never comes where an update stops at a bad node. Only a cluster can tell; `helm template` keeps none.
+*/}}
+{{- define "provider.mountedConfigMaps" -}}
+{{- $name := include "provider.name" . }}
+{{- $mounted := dict }}
+{{- range (lookup "v1" "Pod" $name "").items }}
+  {{- range .spec.volumes }}
+    {{- $each := dig "configMap" "name" "" . }}
+    {{- if and (hasPrefix (printf "%s-settings-" $name) $each) (ne $each (include "provider.configMap" $)) }}
+      {{- $_ := set $mounted $each true }}
+    {{- end }}
+  {{- end }}
+{{- end }}
+{{- keys $mounted | sortAlpha | toJson }}
+{{- end }}
