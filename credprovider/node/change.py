@@ -55,7 +55,8 @@ class Change:
         process: pid and start time of the kubelet before.
         healthy, ready: was its health endpoint ok, the Node Ready, before?
         began: seconds since 1970.
-        deadline: when the rescue acts, on `Clock.boottime` of that boot; 0 before it is armed.
+        deadline: when the rescue acts, on `Clock.boottime` of that boot; 0 before it is armed, and
+            where an older version began.
         loads: hash of the config that the kubelet must load, as its own metric names it.
         version, bundle: what the link names afterwards, or empty.
         settings: digest by name of the settings files that we wrote.

@@ -84,11 +84,11 @@ def make_plan(site: Site, bundle: Bundle, wanted: Wanted, record: Record) -> Pla
     check_wanted(host, kubelet, places, desired, starts=restart or not host.is_live, linked=False)
     links = _links(site, desired)
     return Plan(
-        bundle,
-        wanted,
-        entry,
-        current,
-        desired,
+        bundle=bundle,
+        wanted=wanted,
+        entry=entry,
+        current=current,
+        desired=desired,
         key=key_of(bundle.id, entry.digest, kubelet.release),
         lacks=tuple(_lacks(site, bundle, wanted, config=desired != current, links=bool(links))),
         links=links,

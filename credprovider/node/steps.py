@@ -55,7 +55,7 @@ def _count_on(site: Site, change: Change) -> None:
         Refusal: there is no timer to be had, so everything is as it was.
     """
     left = float(SECONDS)
-    if change.boot == site.service.boot_id():
+    if change.deadline and change.boot == site.service.boot_id():
         left = max(change.deadline - site.host.clock.boottime(), 1.0)
     try:
         site.rescue.set_timer(left)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 from typing import TYPE_CHECKING
 
@@ -192,6 +193,23 @@ def test_a_run_that_was_cut_short_is_finished_by_the_next(node: FakeNode, tmp_pa
     assert node.pid == pid + 1
     assert node.timer is None
     assert record(node)["version"] == "1.0.0"
+
+
+@pytest.mark.parametrize("tells", [False, True])
+def test_what_an_older_version_began_is_finished_as_well(node: FakeNode, tmp_path: Path, tells: bool) -> None:
+    """Its journal knows nothing of a deadline, nor of the hash that the kubelet is to tell."""
+    node.tells_hash = tells
+    goal = make_goal(tmp_path)
+    installer_dies_at(node, goal, "sleep")
+    journal = node.tree / HOME[1:] / "change.json"
+    change = json.loads(journal.read_bytes())
+    del change["deadline"], change["loads"]
+    journal.write_text(json.dumps(change))
+    node.live(30)
+    pid = node.pid
+    assert run(node, goal).changed == ()
+    assert node.pid == pid
+    assert record(node)["rollbacks"] == 0
 
 
 def test_three_attempts_cut_short_count_as_a_rejection(node: FakeNode, tmp_path: Path) -> None:
