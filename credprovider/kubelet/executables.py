@@ -36,8 +36,9 @@ def check_executables(providers: Sequence[Provider], bin_dir: str, kubelet: Kube
         yield Finding(Severity.ERROR, "executable-bin-dir", message)
         return
     for provider in providers:
-        if provider.name.text and not {"/", "\0"} & set(provider.name.text):
-            yield from _check(provider, Path(bin_dir) / provider.name.text, kubelet)
+        name = provider.name.text
+        if name not in {"", ".", ".."} and not {"/", "\0"} & set(name):
+            yield from _check(provider, Path(bin_dir) / name, kubelet)
 
 
 def _check(provider: Provider, path: Path, kubelet: KubeletVersion) -> Iterator[Finding]:

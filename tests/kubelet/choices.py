@@ -19,10 +19,12 @@ class Choices:
     """A source of choices: random by seed, or a recorded list, after whose end everything is the first option.
 
     Attributes:
+        source: the seed, or the list.
         made: the choices so far, for a replay.
     """
 
     def __init__(self, source: str | Sequence[int]) -> None:
+        self.source = source
         self._random = random.Random(source) if isinstance(source, str) else None  # noqa: S311 - no secret
         self._recorded = () if isinstance(source, str) else tuple(source)
         self.made: list[int] = []

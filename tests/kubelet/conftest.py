@@ -8,6 +8,7 @@ import pytest
 
 from tests.kubelet.build import Harness, built, versions
 from tests.kubelet.golang import NotBuiltError
+from tests.kubelet.lots import NEW_SEED
 from tests.kubelet.real import Real
 
 _HERE = Path(__file__).parent
@@ -16,6 +17,11 @@ _HERE = Path(__file__).parent
 def pytest_configure(config: pytest.Config) -> None:
     """Make the marker known wherever these tests are collected."""
     config.addinivalue_line("markers", "kubelet: judged by the kubelet's own code; needs tests.kubelet.build run once")
+
+
+def pytest_report_header() -> str:
+    """The seed that repeats this run's new cases."""
+    return f"kubelet: KUBELET_SEED={NEW_SEED}"
 
 
 @pytest.hookimpl(tryfirst=True)

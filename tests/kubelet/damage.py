@@ -9,32 +9,12 @@ if TYPE_CHECKING:
 
 #: What is put in somewhere: structure, white space of other alphabets, controls, broken UTF-8.
 PIECES = (
-    *(b" ", b"\n", b"\t", b"\r", b"\x0b", b"\x0c", b"\x00", b"\x1f", b"\x7f"),
-    *(
-        b'"',
-        b"'",
-        b"\\",
-        b"{",
-        b"}",
-        b"[",
-        b"]",
-        b",",
-        b":",
-        b"#",
-        b"-",
-        b"&a ",
-        b"*a",
-        b"!",
-        b"|",
-        b">",
-        b"%",
-        b"@",
-        b"`",
-    ),
-    *(b"0", b"-1", b"1e5", b"null", b"true", b"~", b"\\u0000", b"\\ud800", b"\\x41", b"\\/", b"\\'"),
-    *("\ufeff\u2028\x85\xa0\ufffdÄ💥\ufffe".encode()[at : at + 3] for at in range(0, 18, 3)),
-    *(b"\xff", b"\xc0\x80", b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b"\xe2\x82"),
-)
+    b" ", b"\n", b"\t", b"\r", b"\x0b", b"\x0c", b"\x00", b"\x1f", b"\x7f", b'"', b"'", b"\\", b"{", b"}", b"[",
+    b"]", b",", b":", b"#", b"-", b"&a ", b"*a", b"!", b"|", b">", b"%", b"@", b"`", b"0", b"-1", b"1e5", b"null",
+    b"true", b"~", b"\\u0000", b"\\ud800", b"\\x41", b"\\/", b"\\'",
+    *("\ufeff\u2028\x85\xa0\ufffdÄ💥\ufffe".encode()[at : at + 3] for at in range(0, 18, 3)), b"\xff", b"\xc0\x80",
+    b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b"\xe2\x82",
+)  # fmt: skip
 
 
 def damaged(choices: Choices, data: bytes) -> bytes:

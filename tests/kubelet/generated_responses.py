@@ -15,88 +15,28 @@ if TYPE_CHECKING:
 VERSIONS = (V1, V1 + "beta1", V1 + "alpha1")
 _KINDS = ("CredentialProviderResponse", "CredentialProviderRequest", "CredentialProviderConfig", "List", "Status", "")
 _OTHER_VERSIONS = (
-    *VERSIONS,
-    "v1",
-    "",
-    "kubelet.config.k8s.io/v1",
-    "credentialprovider.kubelet.k8s.io/v2",
-    "a/b/c",
-    "/v1",
-)
+    *VERSIONS, "v1", "", "kubelet.config.k8s.io/v1", "credentialprovider.kubelet.k8s.io/v2", "a/b/c", "/v1",
+)  # fmt: skip
 _SCOPES = (
-    "Image",
-    "Registry",
-    "Global",
-    "image",
-    "GLOBAL",
-    "ServiceAccount",
-    "Token",
-    "",
-    "Registry ",
-    "Global\\u0000",
-)
+    "Image", "Registry", "Global", "image", "GLOBAL", "ServiceAccount", "Token", "", "Registry ", "Global\\u0000",
+)  # fmt: skip
 _KEYS = (
-    *("us-docker.pkg.dev", "*-docker.pkg.dev", "*.pkg.dev", "*.*.*", "us-docker.pkg.dev/p", "us-docker.pkg.dev/p/r/i"),
-    *(
-        "https://us-docker.pkg.dev",
-        "http://us-docker.pkg.dev/",
-        "https://us-docker.pkg.dev/v1/",
-        "us-docker.pkg.dev/v2/p",
-    ),
-    *(
-        "us-docker.pkg.dev:443",
-        "US-docker.pkg.dev",
-        "europe-docker.pkg.dev",
-        "us-docker.pkg.dev/p/r/i/",
-        "[u]s-docker.pkg.dev",
-    ),
-    *(
-        "",
-        "*",
-        "u?-docker.pkg.dev",
-        "us-docker.pkg.dev#x",
-        "us docker.pkg.dev",
-        "user@us-docker.pkg.dev",
-        "[::1]",
-        "%75s-docker.pkg.dev",
-    ),
-    *(
-        "us-docker.pkg.dev/%70",
-        "ftp://us-docker.pkg.dev",
-        "HTTPS://us-docker.pkg.dev",
-        "us-docker.pkg.dev:",
-        ":443",
-        "us-docker.pkg.dev:4:4",
-    ),
-    *(
-        "index.docker.io",
-        "us\u2011docker.pkg.dev",
-        "us-docker.pkg.dev/p\u00e4",
-        "us-docker.pkg.dev/../p",
-        "//us-docker.pkg.dev",
-    ),
-    *(
-        "[a-z]s-docker.pkg.dev",
-        "us-docker.pkg.d[e-f]v",
-        "us-docker.pkg.dev/%zz",
-        "us-docker.pkg.dev/%",
-        "u\\\\s-docker.pkg.dev",
-    ),
-)
+    "us-docker.pkg.dev", "*-docker.pkg.dev", "*.pkg.dev", "*.*.*", "us-docker.pkg.dev/p",
+    "us-docker.pkg.dev/p/r/i", "https://us-docker.pkg.dev", "http://us-docker.pkg.dev/",
+    "https://us-docker.pkg.dev/v1/", "us-docker.pkg.dev/v2/p", "us-docker.pkg.dev:443", "US-docker.pkg.dev",
+    "europe-docker.pkg.dev", "us-docker.pkg.dev/p/r/i/", "[u]s-docker.pkg.dev", "", "*", "u?-docker.pkg.dev",
+    "us-docker.pkg.dev#x", "us docker.pkg.dev", "user@us-docker.pkg.dev", "[::1]", "%75s-docker.pkg.dev",
+    "us-docker.pkg.dev/%70", "ftp://us-docker.pkg.dev", "HTTPS://us-docker.pkg.dev", "us-docker.pkg.dev:", ":443",
+    "us-docker.pkg.dev:4:4", "index.docker.io", "us\u2011docker.pkg.dev", "us-docker.pkg.dev/p\u00e4",
+    "us-docker.pkg.dev/../p", "//us-docker.pkg.dev", "[a-z]s-docker.pkg.dev", "us-docker.pkg.d[e-f]v",
+    "us-docker.pkg.dev/%zz", "us-docker.pkg.dev/%", "u\\\\s-docker.pkg.dev",
+)  # fmt: skip
 _BEFORE = (" ", "\n", "\ufeff", "INFO go\n", "\x00", "[")
 _AFTER = ("", " \n\t", "\x00", "{}", "\nbye", "\ufeff", "}", ",", "//")
 _WORDS = (
-    '"oauth2accesstoken"',
-    '"ya29.token"',
-    '"p\\"w"',
-    '""',
-    '"\\ud800"',
-    '"\\u00e9"',
-    '"Ä💥"',
-    '"a\\/b"',
-    '"\x7f"',
+    '"oauth2accesstoken"', '"ya29.token"', '"p\\"w"', '""', '"\\ud800"', '"\\u00e9"', '"Ä💥"', '"a\\/b"', '"\x7f"',
     "null",
-)
+)  # fmt: skip
 
 
 def generated_response(choices: Choices) -> ResponseCase:
@@ -144,7 +84,8 @@ def _auth(choices: Choices) -> Text | Object:
         if not choices.seldom(12):
             entry.set("username", Text(choices.pick(_WORDS) if choices.seldom(3) else _WORDS[0]))
         if not choices.seldom(12):
-            entry.set("password", Text(choices.pick(_WORDS) if choices.seldom(3) else _WORDS[1]))
+            own = f'"ya29.{len(auth.members)}"'
+            entry.set("password", Text(choices.pick(_WORDS) if choices.seldom(3) else own))
         auth.set(key, Text(choices.pick(("null", "{}"))) if choices.seldom(15) else entry)
     return auth
 

@@ -16,25 +16,13 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from tests.kubelet.build import Harness
+    from tests.kubelet.trees import Tree
 
 #: Image asked for, another of its registry, one of another registry: what tells a response's cache scope.
 IMAGES = ("us-docker.pkg.dev/p/r/i", "us-docker.pkg.dev/p/r/other", "europe-docker.pkg.dev/p/r/i")
 V1 = "credentialprovider.kubelet.k8s.io/v1"
 _ERRORS = "kubelet_credential_provider_plugin_errors_total"
 _EXECS = "kubelet_credential_provider_plugin_duration_count"
-
-
-@dataclass(frozen=True)
-class ConfigCase:
-    """A CredentialProviderConfig: a file's bytes, or a directory of files (a name that ends in ``/`` is a folder).
-
-    Attributes:
-        plugins: executables in the bin dir.
-    """
-
-    content: bytes | Mapping[str, bytes]
-    plugins: tuple[str, ...] = ()
-    feature_gates: Mapping[str, bool] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -49,17 +37,20 @@ class ResponseCase:
 
 @dataclass(frozen=True)
 class Real:
-    """The kubelet's code of one minor; each method returns verdicts in the order of the cases."""
+    """The kubelet's code of one minor; each method returns verdicts in the order of the cases.
+
+    A kubelet that would panic is an error of the test: no verdict of ours is right then.
+    """
 
     harness: Harness
 
-    def configs(self, cases: Sequence[ConfigCase]) -> list[dict[str, Any]]:
-        """Keys: starts, error, providers (registered, in order), hash; or crash, where the kubelet would panic."""
-        return self._ask("configs", [_config(case) for case in cases])
+    def configs(self, trees: Sequence[Tree]) -> list[dict[str, Any]]:
+        """Keys: starts, error, providers (registered, in order), hash."""
+        return self._judged("configs", [{**vars(tree), "feature_gates": dict(tree.feature_gates)} for tree in trees])
 
     def responses(self, cases: Sequence[ResponseCase]) -> list[dict[str, Any]]:
-        """Keys: accepted, log, credentials (for the first image), errors (metric), scope, duration, keys; or crash."""
-        return self._ask("responses", [_response(case, self.harness.plugin) for case in cases])
+        """Keys: accepted, log, credentials (for the first image), errors (metric), scope, duration, keys."""
+        return self._judged("responses", [_response(case, self.harness.plugin) for case in cases])
 
     def matches(self, cases: Sequence[tuple[str, str]]) -> list[dict[str, Any]]:
         """`URLsMatchStr` of pattern and image: matches, error."""
@@ -78,6 +69,15 @@ class Real:
         """A JSON text as `metav1.Duration`: nanoseconds (None: absent), canonical, error."""
         return self._ask("durations", list(values))
 
+    def _judged(self, mode: str, cases: list[Any]) -> list[dict[str, Any]]:
+        """As `_ask`, of modes in which each case has a process of its own, which may die."""
+        verdicts = self._ask(mode, cases)
+        crashed = [
+            (case, verdict["crash"]) for case, verdict in zip(cases, verdicts, strict=True) if "crash" in verdict
+        ]
+        assert crashed == []
+        return verdicts
+
     def _ask(self, mode: str, cases: list[Any]) -> list[Any]:
         command = [str(self.harness.executable), mode]
         answer = subprocess.run(command, input=json.dumps(cases).encode(), capture_output=True, check=False)
@@ -85,13 +85,6 @@ class Real:
         verdicts = json.loads(answer.stdout)
         assert isinstance(verdicts, list)
         return verdicts
-
-
-def _config(case: ConfigCase) -> dict[str, Any]:
-    out: dict[str, Any] = {"plugins": list(case.plugins), "feature_gates": dict(case.feature_gates)}
-    if isinstance(case.content, bytes):
-        return {**out, "content": _base64(case.content)}
-    return {**out, "directory": True, "files": {name: _base64(text) for name, text in case.content.items()}}
 
 
 def _response(case: ResponseCase, plugin: Path) -> dict[str, Any]:

@@ -2,53 +2,96 @@
 
 from __future__ import annotations
 
-import os
+import subprocess
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
+from credprovider.kubelet.duration import format_duration
+from credprovider.kubelet.match import normalise_auth_key
 from credprovider.kubelet.response import judge_response
-from tests.kubelet.choices import Choices, shrink
+from credprovider.kubelet.versions import STRICT_COLONS, parse_version
+from tests.kubelet.comparison import compare
 from tests.kubelet.generated_responses import generated_response
-from tests.kubelet.real import Real, ResponseCase
+from tests.kubelet.lots import LOTS, Lot
+from tests.plugin.runner import EXECUTABLE
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from credprovider.kubelet.response import Credential, Response
+    from tests.kubelet.real import Real, ResponseCase
 
-    from credprovider.kubelet.response import Response
-
-COUNT = int(os.environ.get("KUBELET_CASES", "2000"))
-SEED = os.environ.get("KUBELET_SEED", "1")
 _SECOND = 10**9
 
 
-def test_same_verdict_on_generated_responses(real: Real) -> None:
-    made = [Choices(f"response {SEED} {number}") for number in range(COUNT)]
-    cases = [generated_response(choices) for choices in made]
-    verdicts = real.responses(cases)
-    assert (
-        0.2 < sum(verdict.get("accepted", False) for verdict in verdicts) / COUNT < 0.8
-    )  # both verdicts are put to the test
-    for choices, case, verdict in zip(made, cases, verdicts, strict=True):
-        if _difference(case, verdict):
-            raise AssertionError(_told(real, choices.made))
+@pytest.mark.parametrize("lot", LOTS.values(), ids=LOTS)
+def test_same_verdict(real: Real, lot: Lot) -> None:
+    strict = parse_version(real.harness.minor) >= STRICT_COLONS
+
+    def difference(case: ResponseCase, verdict: dict[str, Any]) -> str:
+        return _difference(case, verdict, strict_colons=strict)
+
+    compare(lot.choices("response"), generated_response, real.responses, difference, _is_accepted)
 
 
-def _difference(case: ResponseCase, verdict: dict[str, Any]) -> str:
+def test_same_verdict_by_the_command(real: Real) -> None:
+    compare(Lot("1", 80).choices("command"), generated_response, real.responses, _difference_of_command, _is_accepted)
+
+
+def _is_accepted(verdict: dict[str, Any]) -> bool:
+    return bool(verdict["accepted"])
+
+
+def _difference_of_command(case: ResponseCase, verdict: dict[str, Any]) -> str:
+    command = [str(EXECUTABLE), "check-response", "--api-version", case.api_version, "--image", case.images[0]]
+    answer = subprocess.run(command, input=case.stdout, capture_output=True, check=False)
+    said = "accepted" if verdict["accepted"] else "refused"
+    good = bool(verdict["accepted"] and verdict["credentials"])
+    if answer.returncode == (0 if good else 1) and answer.stdout.decode().startswith(f"{said}: "):
+        return ""
+    return f"the command exits {answer.returncode}: {answer.stdout!r} {answer.stderr!r}; the kubelet: {verdict}"
+
+
+def _difference(case: ResponseCase, verdict: dict[str, Any], *, strict_colons: bool) -> str:
     """What the two disagree about; empty if nothing."""
     ours = judge_response(case.stdout, api_version=case.api_version, image=case.images[0])
-    if ours.accepted is not verdict.get("accepted"):
+    if ours.accepted is not verdict["accepted"]:
         return f"we say accepted={ours.accepted}, because of {ours.log!r}; the kubelet: {verdict}"
     if not ours.accepted or ours.response is None or ours.credentials is None:
         return ""
-    theirs = sorted((each["username"], each.get("password", "")) for each in verdict["credentials"])
-    same = sorted((_as_go(each.username), _as_go(each.password.reveal())) for each in ours.credentials)
-    if same != theirs:
-        return f"credentials: we say {same}, the kubelet {theirs}"
+    theirs = [(each["username"], each.get("password", "")) for each in verdict["credentials"]]
+    groups = _in_order(ours.credentials, strict_colons=strict_colons)
+    if not _is_order(theirs, groups):
+        return f"credentials: we say {groups}, the kubelet {theirs}"
     if len(ours.response.auth) != verdict["keys"]:
         return f"auth keys: we say {len(ours.response.auth)}, the kubelet {verdict['keys']}"
+    life = ours.response.cache_duration
+    said = None if life is None else format_duration(life)
+    if said != verdict["duration"]:
+        return f"cacheDuration: we say {said}, the kubelet {verdict['duration']}"
     scope = _scope(ours.response, case.default_cache_duration)
     if scope not in {None, verdict["scope"]}:
         return f"cache scope: we say {scope}, the kubelet {verdict['scope']}"
     return ""
+
+
+def _in_order(credentials: tuple[Credential, ...], *, strict_colons: bool) -> list[list[tuple[str, str]]]:
+    """User and password in order of trial; those under one key, as the kubelet files it, come in any order."""
+
+    def filed(each: Credential) -> bytes:
+        return normalise_auth_key(each.key, strict_colons=strict_colons)
+
+    alike = (list(each) for _, each in groupby(credentials, filed))
+    return [[(_as_go(each.username), _as_go(each.password.reveal())) for each in group] for group in alike]
+
+
+def _is_order(found: list[tuple[str, str]], groups: list[list[tuple[str, str]]]) -> bool:
+    at = 0
+    for group in groups:
+        if sorted(found[at : at + len(group)]) != sorted(group):
+            return False
+        at += len(group)
+    return at == len(found)
 
 
 def _as_go(text: str) -> str:
@@ -64,13 +107,3 @@ def _scope(response: Response, default: str) -> str | None:
     if 0 < life < 60 * _SECOND:
         return None
     return response.cache_key_type if life > 0 else "none"
-
-
-def _told(real: Real, made: Sequence[int]) -> str:
-    def difference(choices: Sequence[int]) -> str:
-        case = generated_response(Choices(choices))
-        return _difference(case, real.responses([case])[0])
-
-    smallest = shrink(made, lambda choices: bool(difference(choices)))
-    case = generated_response(Choices(smallest))
-    return f"{real.harness.version} {case.api_version}\n{case.stdout!r}\n{difference(smallest)}"

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from credprovider.kubelet.versions import parse_version
-from tests.kubelet.real import ConfigCase, Real, ResponseCase
+from tests.kubelet.real import Real, ResponseCase
+from tests.kubelet.trees import ConfigCase, Entry, executables, laid_out
 from tests.kubelet.vectors import ids, section
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 #: Every plugin that a vector names; config vectors are about configs, not about missing executables.
-_PLUGINS = ("gcp-ar-credential-provider", "acr", "gcp", "h", "p", "q", "x", "a\\b", ".hidden")
+_PLUGINS = executables("gcp-ar-credential-provider", "acr", "gcp", "h", "p", "q", "x", "a\\b", ".hidden")
 _GATE = "KubeletServiceAccountTokenForCredentialProviders"
 
 
@@ -63,14 +64,15 @@ class Verdicts:
                 ConfigCase(each["yaml"].encode(), _PLUGINS, {_GATE: each["service_account_token_gate"]})
                 for each in vectors
             ]
-            return self._real.configs(cases)
+            with laid_out(cases) as trees:
+                return self._real.configs(trees)
 
         return dict(self.of("config", identity, ask))
 
     def directory(self, identity: str) -> dict[str, Any]:
         def ask(vectors: list[dict[str, Any]]) -> list[Any]:
-            files = [{name: text.encode() for name, text in each["files"].items()} for each in vectors]
-            return self._real.configs([ConfigCase(each, _PLUGINS) for each in files])
+            with laid_out([ConfigCase(_files(each["files"]), _PLUGINS) for each in vectors]) as trees:
+                return self._real.configs(trees)
 
         return dict(self.of("config_directory", identity, ask))
 
@@ -80,6 +82,14 @@ class Verdicts:
             return self._real.responses(cases)
 
         return dict(self.of("response", identity, ask))
+
+
+def _files(texts: dict[str, str]) -> dict[str, Entry]:
+    """A vector's folder; a name that ends in a slash is a folder in it."""
+    return {
+        name.rstrip("/"): Entry(folder=True) if name.endswith("/") else Entry(text.encode(), 0o644)
+        for name, text in texts.items()
+    }
 
 
 @pytest.fixture(scope="session")

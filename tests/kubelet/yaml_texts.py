@@ -25,10 +25,11 @@ class Mapping:
 
     pairs: list[tuple[str | Raw, Item]] = field(default_factory=list)
 
-    def set(self, name: str, item: Item) -> None:
-        """Add or replace a pair."""
+    def set(self, name: str, item: Item | None) -> None:
+        """Add or replace a pair; None takes it out."""
         self.pairs = [pair for pair in self.pairs if pair[0] != name]
-        self.pairs.append((name, item))
+        if item is not None:
+            self.pairs.append((name, item))
 
 
 @dataclass
@@ -39,142 +40,21 @@ class Sequence:
 
 
 Item = Raw | str | Mapping | Sequence
+Pair = tuple[str | Raw, Item]
 
 #: Plain scalars whose type is YAML's own idea, and values that do not end where they seem to.
 RAW = (
-    *(
-        "null",
-        "~",
-        "Null",
-        "NULL",
-        "",
-        "true",
-        "True",
-        "TRUE",
-        "yes",
-        "Yes",
-        "YES",
-        "on",
-        "On",
-        "y",
-        "Y",
-        "n",
-        "no",
-        "off",
-        "false",
-    ),
-    *(
-        "0",
-        "1",
-        "-1",
-        "+1",
-        "017",
-        "0o17",
-        "0x1F",
-        "0b11",
-        "1_000",
-        "1e3",
-        "1.5",
-        ".5",
-        "1.",
-        "-.5",
-        "+.5",
-        "1e400",
-        "1E-400",
-    ),
-    *(
-        ".inf",
-        "-.INF",
-        ".nan",
-        "190:20:30",
-        "2001-12-14",
-        "2001-12-14t21:59:43.10-05:00",
-        "0.0",
-        "-0",
-        "99999999999999999999",
-    ),
-    *(
-        "=",
-        "<<",
-        "5m",
-        "0s",
-        "300s",
-        "a b",
-        "a: b",
-        "a:b",
-        "a #b",
-        "a#b",
-        "-a",
-        "- a",
-        "?a",
-        ":a",
-        "a:",
-        "#a",
-        "*a",
-        "&a",
-        "&a x",
-    ),
-    *(
-        "@a",
-        "`a`",
-        "%a",
-        "!a",
-        "!!str 5",
-        "!!int 5",
-        "!!str",
-        "!!bool yes",
-        "!!null x",
-        "!!float 5",
-        "!!binary aGk=",
-        "! 5",
-        "!<tag> x",
-    ),
-    *(
-        "'it''s'",
-        '"\\x41\\u00e9\\U0001F600"',
-        '"\\q"',
-        '"a\\\n  b"',
-        "'a\n  b'",
-        "a\n  b",
-        "a\n\n  b",
-        "|\n  text\n",
-        ">-\n  te\n  xt",
-        "|2\n  x",
-    ),
-    *(
-        "{a: b}",
-        "[a, b]",
-        "{}",
-        "[]",
-        "{a}",
-        "[a: b]",
-        "{? a : b}",
-        "[a,]",
-        "[,]",
-        "{a: b,}",
-        '"a" b',
-        "'a' : b",
-        "[a",
-        "{a",
-        '"a',
-        "'a",
-    ),
-    *(
-        "\u00e9",
-        "\u2028",
-        "\u00a0",
-        "\ufeff",
-        "\x07",
-        "\x7f",
-        "\u0085x",
-        "\ud7ff",
-        "\ufffe",
-        "\U0001f600",
-        "\tx",
-        "x\t",
-        "x\ty",
-    ),
-)
+    "null", "~", "Null", "NULL", "", "true", "True", "TRUE", "yes", "Yes", "YES", "on", "On", "y", "Y", "n", "no",
+    "off", "false", "0", "1", "-1", "+1", "017", "0o17", "0x1F", "0b11", "1_000", "1e3", "1.5", ".5", "1.", "-.5",
+    "+.5", "1e400", "1E-400", ".inf", "-.INF", ".nan", "190:20:30", "2001-12-14", "2001-12-14t21:59:43.10-05:00",
+    "0.0", "-0", "99999999999999999999", "=", "<<", "5m", "0s", "300s", "a b", "a: b", "a:b", "a #b", "a#b", "-a",
+    "- a", "?a", ":a", "a:", "#a", "*a", "&a", "&a x", "@a", "`a`", "%a", "!a", "!!str 5", "!!int 5", "!!str",
+    "!!bool yes", "!!null x", "!!float 5", "!!binary aGk=", "! 5", "!<tag> x", "'it''s'",
+    '"\\x41\\u00e9\\U0001F600"', '"\\q"', '"a\\\n  b"', "'a\n  b'", "a\n  b", "a\n\n  b", "|\n  text\n",
+    ">-\n  te\n  xt", "|2\n  x", "{a: b}", "[a, b]", "{}", "[]", "{a}", "[a: b]", "{? a : b}", "[a,]", "[,]",
+    "{a: b,}", '"a" b', "'a' : b", "[a", "{a", '"a', "'a", "\u00e9", "\u2028", "\u00a0", "\ufeff", "\x07", "\x7f",
+    "\u0085x", "\ud7ff", "\ufffe", "\U0001f600", "\tx", "x\t", "x\ty",
+)  # fmt: skip
 _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789./-_")
 
 
@@ -188,21 +68,15 @@ def yaml_of(choices: Choices, item: Item, indent: int = 0) -> str:
 
 
 def _pair(choices: Choices, name: str | Raw, item: Item, indent: int) -> str:
-    margin = " " * indent
-    key = _key(choices, name)
+    key = " " * indent + _key(choices, name)
     gap = choices.pick((" ", "  ", "\t")) if choices.seldom(40) else " "
-    if _is_block(item):
-        # Sequences may stand as deep as their key; mappings must stand deeper.
-        deeper = indent + (choices.pick((2, 0, 4, 1)) if isinstance(item, Sequence) else choices.pick((2, 2, 4, 1)))
-        block = yaml_of(choices, item, deeper)
-        if block.startswith(" " * deeper) and block.lstrip(" ")[:1] not in {"{", "["}:
-            return f"{margin}{key}:{_properties(choices)}{_end(choices)}{block}"
-        return (
-            f"{margin}{key}:{gap}{block.lstrip(' ') if deeper else block}"
-            if not block.startswith("-")
-            else f"{margin}{key}:\n{block}"
-        )
-    return f"{margin}{key}:{gap}{flow_of(choices, item)}{_end(choices)}"
+    if not _is_block(item):
+        return f"{key}:{gap}{flow_of(choices, item)}{_end(choices)}"
+    # Sequences may stand as deep as their key; mappings must stand deeper.
+    deeper = choices.pick((2, 0, 4, 1) if isinstance(item, Sequence) else (2, 2, 4, 1))
+    value = yaml_of(choices, item, indent + deeper)
+    begins_here = value.startswith(("{", "["))  # it came out in flow style
+    return f"{key}:{gap}{value}" if begins_here else f"{key}:{_properties(choices)}{_end(choices)}{value}"
 
 
 def _entry(choices: Choices, item: Item, indent: int) -> str:

@@ -5,11 +5,11 @@
 //
 //	harness version                  the kubernetes version linked in
 //	harness session                  one kubelet: first line its start, then a step a line; an answer a line
-//	harness configs   < cases        would a kubelet start with this CredentialProviderConfig?
+//	harness configs   < starts       would a kubelet start with these files?
 //	harness responses < cases        what does the kubelet make of this answer of a plugin?
 //	harness matches | keyrings | images | durations < cases     the rules underneath, one by one
 //
-// Cases are one JSON list, verdicts another in the same order.
+// Cases, or starts, are one JSON list, verdicts another in the same order.
 package main
 
 import (
@@ -100,4 +100,10 @@ func write(to *os.File, value any) {
 func fail(why string) {
 	fmt.Fprintln(os.Stderr, "harness: "+why)
 	os.Exit(2)
+}
+
+func must(err error) {
+	if err != nil {
+		fail(err.Error())
+	}
 }

@@ -142,6 +142,12 @@ def test_impossible_executable_is_told_once(bin_dir: Path) -> None:
     assert judged(bin_dir, "a\0b") == [("error", "executable-name-impossible")]
 
 
+@pytest.mark.parametrize(("name", "rule"), [(".", "name-dot"), ("..", "name-dot"), ("bin/p", "name-slash")])
+def test_name_that_leads_elsewhere_is_told_once(bin_dir: Path, name: str, rule: str) -> None:
+    put(bin_dir, b"#!/bin/sh\n")
+    assert judged(bin_dir.parent, name) == [("error", rule)]
+
+
 def test_bin_dir_that_is_a_file(bin_dir: Path) -> None:
     put(bin_dir, b"")
     assert judged(bin_dir / "p") == [("error", "executable-missing")]
