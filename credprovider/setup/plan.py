@@ -14,6 +14,7 @@ from credprovider.errors import PROGRAM
 from credprovider.kubelet.reference import image_name
 from credprovider.registries import DEFAULT_UNIVERSE, Registry, check_registry, parse_image
 from credprovider.setup.inputs import Fault
+from credprovider.setup.repository import Repository, check_repository, repository_of
 
 if TYPE_CHECKING:
     from credprovider.external_account import ExternalAccount
@@ -30,20 +31,9 @@ _SUBJECT_PREFIX = "system:serviceaccount:"
 #: An identity has at most so many federated credentials (Entra ID).
 _CREDENTIALS_LIMIT = 20
 
-#: Registry host without a location of its own -> location of its repository (Artifact Registry, gcr.io domains).
-_GCR_LOCATIONS = {"gcr.io": "us", "us.gcr.io": "us", "eu.gcr.io": "europe", "asia.gcr.io": "asia"}
 _AUDIENCE = re.compile(
     r"//iam\.([^/]+)/projects/([0-9]+)/locations/global/workloadIdentityPools/([^/]+)/providers/([^/]+)"
 )
-
-
-@dataclass(frozen=True)
-class Repository:
-    """An Artifact Registry repository."""
-
-    project: str
-    location: str
-    name: str
 
 
 @dataclass(frozen=True)
@@ -248,18 +238,6 @@ class Plan:
         return [(each.partition("/")[0], each.partition("/")[2]) for each in found]
 
 
-def repository_of(image: str) -> Repository | None:
-    """The repository of an image, by the rules of Artifact Registry's host names."""
-    host, _, path = image_name(image).partition("/")
-    parts = path.split("/")
-    # A project of a domain is written example.com/project in an image and example.com:project elsewhere.
-    project = f"{parts.pop(0)}:{parts[0]}" if "." in parts[0] and len(parts) > 1 else parts[0]
-    if host in _GCR_LOCATIONS:
-        return Repository(project, _GCR_LOCATIONS[host], host)
-    location, found, _ = host.partition("-docker.pkg.dev")
-    return Repository(project, location, parts[1]) if found and len(parts) > 2 and "." not in location else None
-
-
 def check_plan(plan: Plan) -> list[Fault]:
     """What no single answer is to blame for."""
     faults = []
@@ -276,20 +254,12 @@ def check_plan(plan: Plan) -> list[Fault]:
     if plan["entraTokenVersion"] == "1" and plan["cloud"] != "public":
         faults.append(Fault("entraTokenVersion", "1 is known for Azure's public cloud only"))
     if plan.owns_google:
-        faults += _check_repository(plan.repository)
+        faults += check_repository(plan.repository)
     if plan.mode.entra and len(plan.kubernetes_subjects) > _CREDENTIALS_LIMIT:
         faults.append(Fault("serviceAccounts", f"are more than {_CREDENTIALS_LIMIT}, the most for one identity"))
     if any(len(plan.google_subject(each)) > _SUBJECT_LIMIT for each in plan.subjects or []):
         faults.append(Fault("serviceAccounts", f"has names too long for Google, which takes {_SUBJECT_LIMIT} bytes"))
     return faults + _check_outputs(plan)
-
-
-def _check_repository(repository: Repository | None) -> list[Fault]:
-    if repository is None:
-        return [Fault("image", "must be LOCATION-docker.pkg.dev/PROJECT/REPOSITORY/IMAGE to be granted")]
-    if repository.project.isdigit():
-        return [Fault("image", "names its project by number; gcloud takes the id only")]
-    return []
 
 
 def _check_outputs(plan: Plan) -> list[Fault]:
