@@ -44,7 +44,7 @@ def self_test(site: Site, executable: str, config: str) -> None:
     request = encode_request(_IMAGE)
     ran = _run(site, executable, config, request)
     if ran.code != 0:
-        said = one_line(ran.stderr.decode("utf-8", "replace"), 400)
+        said = one_line(_for_people(site, ran.stderr.decode("utf-8", "replace")), 400)
         raise Refusal(
             "self-test-failed", f"run as the kubelet runs it, the bundle ended with {ran.code}: {said}", _REMEDY
         )
@@ -52,6 +52,12 @@ def self_test(site: Site, executable: str, config: str) -> None:
     if not verdict.accepted or verdict.credentials:
         reason = "; ".join(verdict.causes) or "it has a credential for an image that is not ours"
         raise Refusal("self-test-failed", f"the kubelet would not take the bundle's answer: {reason}", _REMEDY)
+
+
+def _for_people(site: Site, text: str) -> str:
+    """With the paths that files will have, and not those that they have while they wait to be put there."""
+    text = text.replace(site.places.staged_settings, site.places.settings)
+    return text.replace(site.host.root, "") if site.host.root else text
 
 
 def _run(site: Site, executable: str, config: str, request: bytes) -> Ran:

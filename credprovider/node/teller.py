@@ -61,7 +61,7 @@ class Teller:
             self.say("the exchange works again")
 
     def cluster_trouble(self) -> None:
-        """What the API server was asked in vain: without it there are no Events, and is the Node Ready nobody knows."""
+        """What the API server was asked in vain; without its answers there are no Events, and no look at the Node."""
         trouble = self._cluster.trouble() if self._cluster is not None else ""
         if trouble and self._is_news(_CLUSTER, _CLUSTER):
             self.say(f"warning: the API server cannot be asked ({trouble}); what needs it is left out")

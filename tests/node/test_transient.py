@@ -117,6 +117,20 @@ def test_the_self_test_gets_no_environment_at_all(installed: Site) -> None:
     assert ran.file == b""
 
 
+@pytest.mark.parametrize("is_in_a_tree", [False, True])
+def test_a_self_test_that_fails_names_the_file_where_it_will_be(
+    installed: Site, node: FakeNode, is_in_a_tree: bool
+) -> None:
+    waiting = installed.places.staged_settings
+    prefix = str(node.tree) if is_in_a_tree else ""
+    node.test_result = Ran(
+        3, b"", f"{PROGRAM}: settings-not-json [settings]: {prefix}{waiting}/config.json: no".encode()
+    )
+    with pytest.raises(Refusal) as refusal:
+        self_test(installed, LINK, f"{waiting}/config.json")
+    assert f"settings-not-json [settings]: {SETTINGS}/config.json: no" in refusal.value.cause
+
+
 def test_values_are_quoted_for_systemd() -> None:
     environ = {"A": 'a "b" \\ $HOME `c`', "B": "", "C": "x\ny", "1D": "no name", "É": "no name"}
     assert environment_file(environ) == b'A="a \\"b\\" \\\\ \\$HOME \\`c\\`"\nB=""\nC="x\ny"\n'
