@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from credprovider.kubelet.config import config_hash
 from tests.cloud.modes import MODES, MODES_BY_NAME
 from tests.cloud.world import WORLD
 from tests.kubelet.node import Node
@@ -210,22 +211,29 @@ def test_token_about_to_end_is_used_and_not_kept(node: Node) -> None:
     assert first.only.password in node.cloud.issued("sts")
 
 
-@pytest.mark.parametrize("node", ["token-file-direct"], indirect=True)
-def test_kubelet_asks_again_when_the_answer_s_time_is_over(node: Node) -> None:
-    setting = node.prepare(lifetime=304)
+@pytest.mark.parametrize("node", _SOURCES, indirect=True)
+def test_answer_is_kept_for_its_time_and_asked_for_again_when_that_is_over(node: Node) -> None:
+    """The life that is left, less five minutes, less up to a tenth of the rest, in whole seconds."""
+    left = 8
+    node.cloud.configure(sts_max_life=300 + 4 * left)  # two seconds less are granted
+    setting = node.prepare()
     with node.kubelet(setting) as kubelet:
+        before = time.monotonic()
         assert kubelet.pull(node.pull(US)).execs == 1
-        end = time.monotonic() + 30
+        answered = time.monotonic()
+        kept = kubelet.pull(node.pull(EUROPE))
+        assert kept.execs == 0
+        asked = answered
         while (again := kubelet.pull(node.pull(EUROPE))).execs == 0:
-            assert time.monotonic() < end
+            assert asked < answered + left
             time.sleep(0.05)
-    assert again.only.password in node.cloud.issued("sts")
+            asked = time.monotonic()
+    assert time.monotonic() > before + 0.9 * left - 1
+    assert [kept.only.password, again.only.password] == node.cloud.issued("sts")
 
 
 @pytest.mark.parametrize("node", ["managed-identity-direct"], indirect=True)
 def test_loaded_config_is_named_by_its_hash(node: Node) -> None:
-    from credprovider.kubelet.config import config_hash
-
     setting = node.prepare()
     with node.kubelet(setting) as kubelet:
         metric = kubelet.metrics["kubelet_credential_provider_config_info"]
