@@ -109,7 +109,11 @@ def _add_run_options(parser: CommandParser) -> None:
     parser.add_argument("--relay-token", metavar="FILE", help="projected token to bring to the node, for token-file")
     parser.add_argument("--startup-taint", metavar="KEY", help="take this taint off the Node when pulls work")
     parser.add_argument(
-        "--startup-taint-seconds", metavar="N", type=float, default=600.0, help="or when the Node is so old, in any case"
+        "--startup-taint-seconds",
+        metavar="N",
+        type=float,
+        default=600.0,
+        help="or when the Node is so old, in any case",
     )
 
 
