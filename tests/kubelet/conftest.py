@@ -17,6 +17,7 @@ _HERE = Path(__file__).parent
 def pytest_configure(config: pytest.Config) -> None:
     """Make the marker known wherever these tests are collected."""
     config.addinivalue_line("markers", "kubelet: judged by the kubelet's own code; needs tests.kubelet.build run once")
+    config.addinivalue_line("markers", "vector(id, ...): the vectors that a test proves")
 
 
 def pytest_report_header() -> str:

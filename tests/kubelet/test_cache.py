@@ -1,4 +1,4 @@
-"""How long and for whom the kubelet keeps a plugin's answer; each test names its vector of section `cache`."""
+"""How long and for whom the kubelet keeps a plugin's answer; the vectors of section `cache` are marks here."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from credprovider.kubelet.versions import parse_version
 from tests.kubelet.build import Harness
 from tests.kubelet.real import Cluster, Pull, ServiceAccount, Token
 from tests.kubelet.scripted import AUDIENCE, Scripted, credential, response, token_attributes
-from tests.kubelet.vectors import ids
+from tests.kubelet.vectors import ids, marked
 
 US, US_TOO, EUROPE = "us-docker.pkg.dev/p/r/a", "us-docker.pkg.dev/p/r/b", "europe-docker.pkg.dev/p/r/a"
 HOST = {"us-docker.pkg.dev": credential()}
@@ -25,12 +25,11 @@ def scripted(harness: Harness, tmp_path_factory: pytest.TempPathFactory) -> Scri
 
 
 def test_every_vector_has_its_test() -> None:
-    told = "\n".join(filter(None, (test.__doc__ for name, test in globals().items() if name.startswith("test_"))))
-    assert [identity for identity in ids("cache") if identity not in told] == []
+    assert marked(globals()) == set(ids("cache"))
 
 
+@pytest.mark.vector("cache-11")
 def test_failing_plugin_is_run_again_at_once(scripted: Scripted) -> None:
-    """cache-11."""
     with scripted.kubelet("-exit", "1", "-stderr", "why it failed") as kubelet:
         first, second = kubelet.pull(Pull(US)), kubelet.pull(Pull(US))
     assert (first.execs, second.execs) == (1, 1)
@@ -39,13 +38,13 @@ def test_failing_plugin_is_run_again_at_once(scripted: Scripted) -> None:
     assert "exit status 1: why it failed" in second.log
 
 
+@pytest.mark.vector("cache-08", "cache-09", "cache-10")
 @pytest.mark.parametrize(
     ("cache_duration", "default"),
     [("0s", "10m"), (None, "0s"), ("-5m", "10m")],
     ids=["cache-08 zero", "cache-09 absent, default zero", "cache-10 negative"],
 )
 def test_answer_without_life_is_not_kept(scripted: Scripted, cache_duration: str | None, default: str) -> None:
-    """cache-08, cache-09, cache-10."""
     scripted.entry["defaultCacheDuration"] = default
     scripted.answers(response(HOST, cache_duration))
     with scripted.kubelet() as kubelet:
@@ -54,11 +53,11 @@ def test_answer_without_life_is_not_kept(scripted: Scripted, cache_duration: str
     assert first.only.password == second.only.password == "secret"
 
 
+@pytest.mark.vector("cache-06", "cache-07")
 @pytest.mark.parametrize(
     ("cache_duration", "default"), [("5m", "0s"), (None, "12h")], ids=["cache-06 kept", "cache-07 kept by default"]
 )
 def test_no_credentials_are_kept_like_credentials(scripted: Scripted, cache_duration: str | None, default: str) -> None:
-    """cache-06, cache-07."""
     scripted.entry["defaultCacheDuration"] = default
     scripted.answers(response(None, cache_duration))
     with scripted.kubelet() as kubelet:
@@ -69,8 +68,8 @@ def test_no_credentials_are_kept_like_credentials(scripted: Scripted, cache_dura
     assert first.only.credentials == second.only.credentials == []
 
 
+@pytest.mark.vector("cache-04")
 def test_global_scope_with_a_narrow_key_leaves_other_hosts_anonymous(scripted: Scripted) -> None:
-    """cache-04."""
     scripted.answers(response(HOST, scope="Global"))
     with scripted.kubelet() as kubelet:
         first, second = kubelet.pull(Pull(US)), kubelet.pull(Pull(EUROPE))
@@ -86,8 +85,8 @@ def test_global_scope_with_keys_for_all_serves_all_from_one_run(scripted: Script
     assert [pull.only.password for pull in pulls] == ["secret"] * 3
 
 
+@pytest.mark.vector("cache-14")
 def test_registry_scope_ends_at_the_port(scripted: Scripted) -> None:
-    """cache-14."""
     scripted.answers(response({**HOST, "us-docker.pkg.dev:443": credential("of the port")}))
     with scripted.kubelet() as kubelet:
         first, second = kubelet.pull(Pull(US)), kubelet.pull(Pull("us-docker.pkg.dev:443/p/r/a"))
@@ -95,8 +94,9 @@ def test_registry_scope_ends_at_the_port(scripted: Scripted) -> None:
     assert second.only.password == "of the port"
 
 
+@pytest.mark.vector("cache-13")
 def test_different_images_at_once_are_a_run_each(scripted: Scripted) -> None:
-    """cache-13: none of them answers before all ten run."""
+    """None of them answers before all ten run."""
     scripted.answers(response(HOST))
     with scripted.kubelet("-await-runs", "10") as kubelet:
         happened = kubelet.pull(*(Pull(f"us-docker.pkg.dev/p/r/i{number}") for number in range(10)))
@@ -104,8 +104,9 @@ def test_different_images_at_once_are_a_run_each(scripted: Scripted) -> None:
     assert [found.password for found in happened.found] == ["secret"] * 10
 
 
+@pytest.mark.vector("cache-15")
 def test_revoked_credentials_are_handed_out_until_they_expire(scripted: Scripted) -> None:
-    """cache-15: a failed pull is not told to this code at all."""
+    """A failed pull is not told to this code at all."""
     scripted.answers(response({"us-docker.pkg.dev": credential("revoked")}))
     with scripted.kubelet() as kubelet:
         kubelet.pull(Pull(US))
@@ -122,16 +123,17 @@ def test_answer_lives_as_long_as_it_says(scripted: Scripted) -> None:
     assert (first.execs, second.execs) == (1, 1)
 
 
+@pytest.mark.vector("cache-16")
 def test_restarted_kubelet_remembers_nothing(scripted: Scripted) -> None:
-    """cache-16."""
     scripted.answers(response(HOST))
     for _ in range(2):
         with scripted.kubelet() as kubelet:
             assert kubelet.pull(Pull(US)).execs == 1
 
 
+@pytest.mark.vector("cache-17")
 def test_pods_of_one_service_account_share_an_answer(scripted: Scripted) -> None:
-    """cache-17; and since 1.35 (KEP-2535) only they may use what was pulled with it."""
+    """Since 1.35 (KEP-2535) only they may use what was pulled with it."""
     scripted.entry |= token_attributes("ServiceAccount")
     scripted.answers(response(HOST))
     with scripted.kubelet(cluster=TWO_ACCOUNTS) as kubelet:
@@ -141,8 +143,8 @@ def test_pods_of_one_service_account_share_an_answer(scripted: Scripted) -> None
     assert second.only.sources == ["default/one/uid-one" if recorded else None]
 
 
+@pytest.mark.vector("cache-18")
 def test_pods_of_two_service_accounts_do_not(scripted: Scripted) -> None:
-    """cache-18."""
     scripted.entry |= token_attributes("ServiceAccount")
     scripted.answers(response(HOST))
     with scripted.kubelet(cluster=TWO_ACCOUNTS) as kubelet:
@@ -151,8 +153,9 @@ def test_pods_of_two_service_accounts_do_not(scripted: Scripted) -> None:
     assert ["token-of-one" in run["stdin"] for run in scripted.runs] == [True, False]
 
 
+@pytest.mark.vector("cache-19")
 def test_cache_type_token_separates_pods_of_one_service_account(scripted: Scripted) -> None:
-    """cache-19: their tokens are bound to the pod."""
+    """Their tokens are bound to the pod."""
     scripted.entry |= token_attributes("Token")
     scripted.answers(response(HOST))
     tokens = [Token(f"token-of-{pod}", "one", pod=pod) for pod in ("p1", "p2")]
@@ -170,9 +173,9 @@ def test_changed_annotation_is_another_identity(scripted: Scripted) -> None:
     assert (first.execs, second.execs) == (1, 1)
 
 
+@pytest.mark.vector("cache-20")
 @pytest.mark.parametrize("cache_type", ["ServiceAccount", "Token"])
 def test_service_account_token_as_password_needs_cache_type_token(scripted: Scripted, cache_type: str) -> None:
-    """cache-20."""
     scripted.entry |= token_attributes(cache_type)
     with scripted.kubelet("-echo-token", cluster=TWO_ACCOUNTS) as kubelet:
         happened = kubelet.pull(Pull(US, "one"))
@@ -182,8 +185,8 @@ def test_service_account_token_as_password_needs_cache_type_token(scripted: Scri
     assert ("returned the service account token as the password" in happened.log) is (cache_type != "Token")
 
 
+@pytest.mark.vector("cache-21")
 def test_missing_required_annotation_keeps_the_plugin_from_running(scripted: Scripted) -> None:
-    """cache-21."""
     scripted.entry |= token_attributes(required=["example.com/account"])
     with scripted.kubelet(cluster=TWO_ACCOUNTS) as kubelet:
         happened = kubelet.pull(Pull(US, "one"))
@@ -193,8 +196,8 @@ def test_missing_required_annotation_keeps_the_plugin_from_running(scripted: Scr
     assert "required annotation example.com/account not found" in happened.log
 
 
+@pytest.mark.vector("cache-22")
 def test_static_pod_gets_nothing_where_a_service_account_is_required(scripted: Scripted) -> None:
-    """cache-22."""
     scripted.entry |= token_attributes()
     with scripted.kubelet(cluster=TWO_ACCOUNTS) as kubelet:
         happened = kubelet.pull(Pull(US))
