@@ -1,4 +1,4 @@
-"""Prometheus's own code, asked from Python: which of our alerts fire on pages scraped minute by minute."""
+"""Prometheus's own code, asked from Python: which of our alerts fire on pages scraped and judged minute by minute."""
 
 from __future__ import annotations
 
@@ -53,10 +53,11 @@ class Prometheus:
     bounds_as_written: bool
 
     def firing(self, minute: int, *targets: Target) -> dict[str, list[dict[str, str]]]:
-        """The alerts whose expression has elements, each with the labels of these; what `for` says is left out."""
+        """The alerts that fire, each with the labels of those elements that have been there for as long as it says."""
         question = {
             "rules": str(RULES),
             "targets": [_as_asked(target) for target in targets],
+            "from": BEGIN,
             "at": BEGIN + 60 * minute,
             "bounds_as_written": self.bounds_as_written,
         }
@@ -64,7 +65,20 @@ class Prometheus:
             [str(self.executable)], input=json.dumps(question).encode(), capture_output=True, check=False
         )
         assert answer.returncode == 0, answer.stderr.decode()
-        return {alert: elements for alert, elements in json.loads(answer.stdout).items() if elements}
+        assert b"error expanding template" not in answer.stdout
+        active = json.loads(answer.stdout).items()
+        firing = {
+            alert: [each["labels"] for each in elements if each["state"] == "firing"] for alert, elements in active
+        }
+        return {
+            alert: sorted((_without(labels, "alertname") for labels in elements), key=str)
+            for alert, elements in firing.items()
+            if elements
+        }
+
+
+def _without(labels: dict[str, str], name: str) -> dict[str, str]:
+    return {each: value for each, value in labels.items() if each != name}
 
 
 def _as_asked(target: Target) -> dict[str, object]:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 IMAGE = "us-docker.pkg.dev/p/r/i"
 NODE = {"instance": "node-1", "job": "kubelet"}
+OURS = {**NODE, "plugin_name": PROGRAM, "severity": "warning"}
 
 
 @pytest.fixture(params=[True, False], ids=["bounds as Prometheus 2 stores them", "bounds as Prometheus 3 stores them"])
@@ -73,7 +74,7 @@ def test_runs_that_succeed_raise_no_alarm(watching: Prometheus, ours: Scripted) 
 def test_failing_runs_raise_an_alarm_until_they_are_over(watching: Prometheus, ours: Scripted) -> None:
     target = Target(NODE, _one_a_minute(_pages(ours, 3, "-exit", "5")), 40)
     assert watching.firing(1, target) == {}  # the first, which is the series' first value
-    failing = {"GarCredentialsFailing": [{**NODE, "plugin_name": PROGRAM}]}
+    failing = {"GarCredentialsFailing": [OURS]}
     assert [watching.firing(minute, target) for minute in (2, 10)] == [failing] * 2
     assert watching.firing(30, target) == {}
 
@@ -94,7 +95,7 @@ def test_slow_run_among_quick_ones_raises_an_alarm_until_it_is_over(watching: Pr
     before, after = _pages(ours, 4)[3:]
     target = Target(NODE, _one_a_minute([before, _slow(after, 1)], since=20), 60)
     assert watching.firing(19, target) == {}
-    assert watching.firing(22, target) == {"GarCredentialsSlow": [{**NODE, "plugin_name": PROGRAM}]}
+    assert watching.firing(22, target) == {"GarCredentialsSlow": [OURS]}
     assert watching.firing(50, target) == {}
 
 
@@ -111,47 +112,77 @@ def test_nodes_with_different_configs_are_told_by_cluster(watching: Prometheus, 
     other = _pages(ours, 0)[0]
 
     def served(page: str, **labels: str) -> Target:
-        return Target({**NODE, **labels}, lambda _: page, 10)
+        return Target({**NODE, **labels}, lambda _: page, 90)
 
-    assert watching.firing(9, served(one), served(one, instance="node-2")) == {}
-    assert watching.firing(9, served(one, cluster="a"), served(other, cluster="b")) == {}
-    differ = watching.firing(9, served(one, cluster="a"), served(other, cluster="a", instance="node-2"))
-    assert differ == {"CredentialProviderConfigDiffers": [{"cluster": "a"}]}
-    assert list(watching.firing(9, served(one), served(other, instance="node-2"))) == list(differ)
+    same = (served(one), served(one, instance="node-2"))
+    apart = (served(one, cluster="a"), served(other, cluster="b"))
+    differing = (served(one, cluster="a"), served(other, cluster="a", instance="node-2"))
+    unnamed = (served(one), served(other, instance="node-2"))
+    assert [watching.firing(89, *nodes) for nodes in (same, apart)] == [{}] * 2
+    assert watching.firing(59, *differing) == {}  # a rollout takes its time
+    assert watching.firing(60, *differing) == {
+        "CredentialProviderConfigDiffers": [{"cluster": "a", "severity": "info"}]
+    }
+    assert list(watching.firing(60, *unnamed)) == ["CredentialProviderConfigDiffers"]
 
 
 # --- on what `node run` tells -----------------------------------------------------------------------------------------
 
 
-def _node(**changes: object) -> Target:
-    """A node that is as it should be, but for these fields, in the tenth minute."""
-    good = {"mode": "install", "provider": PROGRAM, "ready": True, "code": "", "reconciled": BEGIN, "exchanged": BEGIN}
+def _node(changed: Callable[[int], dict[str, object]]) -> Target:
+    """A node that is as it should be, but for these fields at a minute."""
 
     def page(minute: int) -> str:
-        return metrics_text(Situation(**{**good, **(changes if minute >= 10 else {})}))  # type: ignore[arg-type]
+        now = BEGIN + 60 * minute
+        good = {"mode": "install", "provider": PROGRAM, "ready": True, "code": "", "reconciled": now, "exchanged": now}
+        return metrics_text(Situation(**{**good, **changed(minute)}))  # type: ignore[arg-type]
 
-    return Target(NODE, page, 20)
+    return Target(NODE, page, 120)
 
 
 @pytest.mark.parametrize(
-    ("changes", "alert"),
+    ("changes", "alert", "after"),
     [
-        ({}, None),
-        ({"ready": False, "code": "node-rolled-back"}, "GarProviderNotReady"),
-        ({"rollbacks": 1}, "GarProviderRolledBack"),
-        ({"restarts": 1, "repairs": 1}, None),
-        ({"exchange_code": "sts-audience-refused"}, "GarExchangeFailing"),
-        ({"token_expires": BEGIN + 19 * 60 + 599}, "GarRelayedTokenOld"),
-        ({"token_expires": BEGIN + 19 * 60 + 601}, None),
-        ({"reconciled": BEGIN + 19 * 60 - 1801}, "GarProviderStuck"),
-        ({"reconciled": BEGIN + 19 * 60 - 1799}, None),
+        ({"ready": False, "code": "node-rolled-back"}, "GarProviderNotReady", 15),
+        ({"rollbacks": 1}, "GarProviderRolledBack", 0),
+        ({"exchange_code": "sts-audience-refused"}, "GarExchangeFailing", 15),
+        ({"token_expires": BEGIN + 60 * 40}, "GarRelayedTokenOld", 21),
+        ({"token_expires": BEGIN + 60 * 19}, "GarRelayedTokenOld", 0),
+        ({"reconciled": BEGIN + 60 * 10}, "GarProviderStuck", 31 + 15),
+        ({"reconciled": 0}, "GarProviderStuck", 15),
     ],
     ids=str,
 )
-def test_node_raises_the_alarm_of_its_state(
-    watching: Prometheus, changes: dict[str, object], alert: str | None
+def test_state_of_a_node_raises_its_alarm_when_it_has_lasted(
+    watching: Prometheus, changes: dict[str, object], alert: str, after: int
 ) -> None:
-    firing = watching.firing(19, _node(**changes))
-    assert list(firing) == ([] if alert is None else [alert])
-    if alert is not None:
-        assert firing[alert][0]["instance"] == "node-1"
+    target = _node(lambda minute: changes if minute >= 10 else {})
+    assert watching.firing(10 + after - 1, target) == {}
+    firing = watching.firing(10 + after, target)
+    assert list(firing) == [alert]
+    assert firing[alert][0]["instance"] == "node-1"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{}, {"restarts": 1, "repairs": 1}, {"token_expires": BEGIN + 60 * 120}],
+    ids=str,
+)
+def test_sound_node_raises_no_alarm(watching: Prometheus, changes: dict[str, object]) -> None:
+    target = _node(lambda minute: changes if minute >= 10 else {})
+    assert [watching.firing(minute, target) for minute in (9, 30, 60, 90)] == [{}] * 4
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"ready": False}, {"exchange_code": "sts-audience-refused"}, {"reconciled": 0}],
+    ids=["not ready", "exchange failing", "no round yet"],
+)
+def test_new_pod_has_a_quarter_of_an_hour_for_its_first_round(watching: Prometheus, changes: dict[str, object]) -> None:
+    target = _node(lambda minute: changes if minute < 15 else {})
+    assert [watching.firing(minute, target) for minute in (0, 14, 15, 30, 60)] == [{}] * 5
+
+
+def test_alarm_ends_with_its_cause(watching: Prometheus) -> None:
+    target = _node(lambda minute: {"reconciled": BEGIN} if minute < 60 else {})
+    assert [list(watching.firing(minute, target)) for minute in (59, 60)] == [["GarProviderStuck"], []]

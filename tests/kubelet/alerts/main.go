@@ -1,7 +1,7 @@
-// Command alerts asks Prometheus's own code when the alerts of a rules file fire: it reads the file as Prometheus does
-// at start, reads pages as it does when it scrapes, and evaluates the expressions with its engine.
+// Command alerts asks Prometheus's own code which alerts of a rules file fire: it reads the file as Prometheus does at
+// start, reads pages as it does when it scrapes, and evaluates the rules group by group as time passes.
 //
-// On stdin it takes a case, on stdout it writes the alerts that fire, by name. What it leaves out is `for`.
+// On stdin it takes a case, on stdout it writes the alerts that are pending or firing then, by name.
 package main
 
 import (
@@ -9,25 +9,27 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/model/rulefmt"
-	"github.com/prometheus/prometheus/model/textparse"
 	"github.com/prometheus/prometheus/promql"
 	"github.com/prometheus/prometheus/promql/parser"
+	"github.com/prometheus/prometheus/rules"
 )
+
+// interval is how often Prometheus evaluates a group that does not say it, in seconds.
+const interval = 60
 
 // question is what was scraped, and when an answer is wanted.
 type question struct {
 	Rules   string   `json:"rules"` // a file
 	Targets []target `json:"targets"`
-	At      int64    `json:"at"` // seconds, on the clock of the scrapes
+	From    int64    `json:"from"` // the first evaluation, in seconds, on the clock of the scrapes
+	At      int64    `json:"at"`   // the last one
 	// Prometheus 2 leaves the bounds of buckets as the page has them, 3 makes numbers of them: le="10.0".
 	BoundsAsWritten bool `json:"bounds_as_written"`
 }
@@ -43,75 +45,66 @@ type scrape struct {
 	Page string `json:"page"`
 }
 
+// alert is one that its rule's expression has an element for.
+type alert struct {
+	State       string            `json:"state"` // pending, or firing
+	Labels      map[string]string `json:"labels"`
+	Annotations map[string]string `json:"annotations"`
+}
+
 func main() {
 	var asked question
 	decoder := json.NewDecoder(os.Stdin)
 	decoder.DisallowUnknownFields()
 	check(decoder.Decode(&asked))
 
-	promQL := parser.NewParser(parser.Options{})
-	groups, errs := rulefmt.ParseFile(asked.Rules, false, model.UTF8Validation, promQL, slog.Default())
-	check(errors.Join(errs...))
 	stored := &store{}
 	for _, each := range asked.Targets {
+		served := map[string]labels.Labels{}
 		for _, one := range each.Scrapes {
-			check(stored.scrape(each.Labels, one, asked.BoundsAsWritten))
+			found, err := stored.scrape(each.Labels, one, asked.BoundsAsWritten)
+			check(err)
+			stored.endThose(served, found, one.At)
+			served = found
 		}
 	}
-	fired := map[string][]map[string]string{}
+	promQL := parser.NewParser(parser.Options{})
 	engine := promql.NewEngine(promql.EngineOpts{MaxSamples: 1e6, Timeout: time.Minute, Parser: promQL})
-	for _, group := range groups.Groups {
+	query := rules.EngineQueryFunc(engine, stored)
+	active := map[string][]alert{}
+	for _, rule := range alertingRules(asked.Rules, promQL) {
+		for at := asked.From; at <= asked.At; at += interval {
+			_, err := rule.Eval(context.Background(), 0, time.Unix(at, 0), query, nil, 0)
+			check(err)
+		}
+		for _, one := range rule.ActiveAlerts() {
+			found := alert{one.State.String(), one.Labels.Map(), one.Annotations.Map()}
+			active[rule.Name()] = append(active[rule.Name()], found)
+		}
+	}
+	check(json.NewEncoder(os.Stdout).Encode(active))
+}
+
+// alertingRules makes of a file what the rule manager makes of it.
+func alertingRules(file string, promQL parser.Parser) []*rules.AlertingRule {
+	read, errs := rulefmt.ParseFile(file, false, model.UTF8Validation, promQL, slog.Default())
+	check(errors.Join(errs...))
+	var made []*rules.AlertingRule
+	for _, group := range read.Groups {
+		if group.Interval != 0 {
+			check(fmt.Errorf("group %s has an interval of its own; evaluate it by that", group.Name))
+		}
 		for _, rule := range group.Rules {
-			if rule.Alert != "" {
-				fired[rule.Alert] = evaluate(engine, stored, rule.Expr, time.Unix(asked.At, 0))
-			}
+			expression, err := promQL.ParseExpr(rule.Expr)
+			check(err)
+			made = append(made, rules.NewAlertingRule(
+				rule.Alert, expression, time.Duration(rule.For), time.Duration(rule.KeepFiringFor),
+				labels.FromMap(rule.Labels), labels.FromMap(rule.Annotations), labels.EmptyLabels(), "",
+				true, slog.Default(),
+			))
 		}
 	}
-	check(json.NewEncoder(os.Stdout).Encode(fired))
-}
-
-// evaluate gives the labels of each element that an alert's expression has.
-func evaluate(engine *promql.Engine, stored *store, expression string, at time.Time) []map[string]string {
-	query, err := engine.NewInstantQuery(context.Background(), stored, nil, expression, at)
-	check(err)
-	vector, err := query.Exec(context.Background()).Vector()
-	check(err)
-	found := []map[string]string{}
-	for _, sample := range vector {
-		found = append(found, sample.Metric.Map())
-	}
-	return found
-}
-
-// scrape stores a page's samples as one scrape does.
-func (s *store) scrape(of map[string]string, one scrape, boundsAsWritten bool) error {
-	page, err := textparse.New([]byte(one.Page), "text/plain; version=0.0.4", labels.NewSymbolTable(), textparse.ParserOptions{})
-	if err != nil {
-		return err
-	}
-	for {
-		entry, err := page.Next()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		if entry != textparse.EntrySeries {
-			continue
-		}
-		_, _, value := page.Series()
-		var names labels.Labels
-		page.Labels(&names)
-		full := labels.NewBuilder(names)
-		for name, text := range of {
-			full.Set(name, text)
-		}
-		if bound := names.Get(labels.BucketLabel); boundsAsWritten && bound != "" {
-			full.Set(labels.BucketLabel, strings.TrimSuffix(bound, ".0"))
-		}
-		s.add(full.Labels(), one.At*1000, value)
-	}
+	return made
 }
 
 func check(err error) {
