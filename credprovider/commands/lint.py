@@ -49,7 +49,7 @@ def run(argv: list[str], stdin: BinaryIO, stdout: BinaryIO, stderr: TextIO) -> i
     report = lint_path(options.path, kubelet_version=version, bin_dir=options.bin_dir)
     unread = [each for each in report.errors if each.rule == UNREADABLE and each.file == options.path]
     if unread:
-        return parser.refuse(f"{options.path} {unread[0].message}")
+        return parser.refuse(f"{options.path!r} {unread[0].message}")
     text = report.text() if options.format == "text" else json.dumps(report.to_json(), indent=2) + "\n"
     stdout.write(text.encode("utf-8", "backslashreplace"))
     return 0 if report.starts else 1

@@ -214,6 +214,16 @@ def test_lint_of_what_cannot_be_read_judges_nothing(tmp_path: Path, path: str, r
     assert f"cannot be read: {reason}" in outcome.stderr
 
 
+def test_lint_of_an_empty_path_is_not_one_of_the_current_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a.yaml").write_text(document())
+    monkeypatch.chdir(tmp_path)
+    outcome = call(lint, "")
+    assert (outcome.code, outcome.stdout) == (2, b"")
+    assert "'' cannot be read: its path is empty" in outcome.stderr
+
+
 def test_lint_of_a_directory_with_a_file_that_cannot_be_read_is_a_verdict(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").symlink_to("nowhere")
     outcome = call(lint, "--kubelet-version", "1.34", str(tmp_path))
