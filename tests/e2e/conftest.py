@@ -28,7 +28,6 @@ _OUTCOMES = pytest.StashKey[runs.Outcomes]()
 def pytest_configure(config: pytest.Config) -> None:
     """Make the marker known wherever these tests are collected."""
     config.addinivalue_line("markers", "e2e: a real kubelet pulls; needs tests.e2e.build run once, root, and runc")
-    config.addinivalue_line("markers", "cluster: those with a control plane; needs tests.e2e.build --cluster run once")
     config.stash[_OUTCOMES] = {}
 
 
