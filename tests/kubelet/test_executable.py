@@ -215,7 +215,7 @@ def test_token_about_to_end_is_used_and_not_kept(node: Node) -> None:
 def test_answer_is_kept_for_its_time_and_asked_for_again_when_that_is_over(node: Node) -> None:
     """The life that is left, less five minutes, less up to a tenth of the rest, in whole seconds."""
     left = 8
-    node.cloud.configure(sts_max_life=300 + 4 * left)  # two seconds less are granted
+    node.cloud.configure(sts_max_life=300 + left + 2)  # two seconds less are granted
     setting = node.prepare()
     with node.kubelet(setting) as kubelet:
         before = time.monotonic()
