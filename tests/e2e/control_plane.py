@@ -69,6 +69,7 @@ class ControlPlane:
             "tls-private-key-file": self.pki.server,
             "client-ca-file": self.pki.ca,
             "authorization-mode": "Node,RBAC",
+            "allow-privileged": "true",
             "enable-admission-plugins": "NodeRestriction",
             "service-account-issuer": self._issuer,
             "service-account-jwks-uri": f"{self._issuer}openid/v1/jwks",

@@ -81,6 +81,7 @@ class Machine:
         command = ["systemd-nspawn", "--quiet", "--boot", f"--directory={self.disk}", "--machine=node", *shared]
         command += ["--register=no", "--keep-unit", "--resolv-conf=off", "--timezone=off", "--link-journal=no"]
         command += ["--capability=all", "--console=pipe"]
+        command += ["--system-call-filter=@keyring bpf"]  # what containers in it are made with
         command += ["--bind=/dev/kmsg"]  # a kubelet looks there for killed processes
         self._cgroup = Cgroup()
         with self._console.open("ab") as console:
@@ -190,9 +191,10 @@ class Machine:
     def until(self, holds: object, what: str, seconds: float = 120) -> None:
         """Wait for something; a failure shows the ends of the kubelet's and containerd's journals."""
         assert callable(holds)
-        until(holds, what, self._explain, seconds)
+        until(holds, what, self.explain, seconds)
 
-    def _explain(self) -> str:
+    def explain(self) -> str:
+        """The ends of the kubelet's and containerd's journals."""
         units = ("kubelet", "containerd")
         return "\n".join(f"--- {unit}\n{self.journal(f'{unit}.service')[-5000:]}" for unit in units)
 

@@ -85,7 +85,13 @@ class Cluster:
     def tell(self) -> str:
         """What somebody would ask who wonders."""
         questions = ("get pods -A -o wide", "describe node", "get events -A", f"-n {_NAME} logs daemonset/{_NAME}")
-        return "\n".join(self.shell.run(f"kubectl {question}").stdout[-6000:] for question in questions)
+        answers = [self.shell.run(f"kubectl {question}").stdout[-6000:] for question in questions]
+        return "\n".join([*answers, self.node.explain()])
+
+    def await_rollout(self) -> None:
+        """Until every node's pod was ready for a while."""
+        done = self.shell.run(f"kubectl -n {_NAME} rollout status daemonset/{_NAME} --timeout=3m")
+        assert done.returncode == 0, f"{done.stderr}\n{self.tell()}"
 
     def metrics(self) -> str:
         """What the DaemonSet's pod tells Prometheus."""
@@ -139,7 +145,7 @@ def test_readmes_commands_bring_pulls_and_take_them_away(
     cluster.choose(mode)
     with record.measure(f"helm to a DaemonSet rolled out, {mode}", node) as measured:
         cluster.paste("helm upgrade --install")
-        cluster.shell.good(f"kubectl -n {_NAME} rollout status daemonset/{_NAME} --timeout=5m")
+        cluster.await_rollout()
     assert measured.restarts == 1
     assert node.config != before
     for line in ("_ready{", "_loaded_info{"):
