@@ -53,7 +53,9 @@ class Progress:
                 if self._waiting:
                     self._ticks += 1
                     seconds = int(self._ticks * _TICK)
-                    self._write(_ERASE + f"{self._waiting}{f', {seconds} s' if seconds else ''}".encode())
+                    text = f"{self._waiting}{f', {seconds} s' if seconds else ''}"
+                    # A line that breaks could not be erased.
+                    self._write(_ERASE + text[: self._style.width - 1].encode())
 
     def _write(self, content: bytes) -> None:
         self._stream.write(content)

@@ -25,8 +25,8 @@ def test_bundle_in_dist_finds_its_checkout(tmp_path: Path, monkeypatch: pytest.M
     assert find_checkout() == tmp_path.resolve()
 
 
-def test_bundle_on_its_own_has_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "__file__", str(tmp_path / "_internal/credprovider/setup/checkout.pyc"))
+def test_bundle_on_its_own_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "__file__", "/nowhere/_internal/credprovider/setup/checkout.pyc")
     assert find_checkout() is None
 
 
