@@ -144,7 +144,7 @@ def test_readmes_commands_bring_pulls_and_take_them_away(
     cloud.bind(f"system:serviceaccount:{_NAME}:{_NAME}")
     cluster.choose(mode)
     with record.measure(f"helm to a DaemonSet rolled out, {mode}", node) as measured:
-        cluster.paste("helm upgrade --install")
+        cluster.paste("--set-file")
         cluster.await_rollout()
     assert measured.restarts == 1
     assert node.config != before
@@ -167,7 +167,7 @@ def test_readmes_commands_bring_pulls_and_take_them_away(
 
 def test_settings_that_do_not_work_stop_the_rollout_and_say_why(cluster: Cluster) -> None:
     cluster.choose("managed-identity", clientId="99999999-0000-4000-8000-000000000000")
-    cluster.paste("helm upgrade --install")
+    cluster.paste("--set-file")
     event = cluster.until("kubectl get events --field-selector involvedObject.kind=Node,type=Warning", "imds-")
     assert event
     assert cluster.shell.run(f"kubectl -n {_NAME} rollout status daemonset/{_NAME} --timeout=5s").returncode != 0
