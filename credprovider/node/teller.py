@@ -47,13 +47,13 @@ class Teller:
         keep_outcome(self._host, self._instance, action, code=error.code, line=line)
         if self._is_news(_REFUSAL, error.code):
             self._write(line + "\n")
-            self._event(event_reason(error.code), f"{error.cause}. Fix: {error.remedy}", warning=True)
+            self._event(event_reason(error.code), _told_why(error), warning=True)
 
     def outage(self, error: ProviderError) -> None:
         """Pulls worked, and do not any more."""
         if self._is_news(_OUTAGE, error.code):
             self._write(error.line() + "\n")
-            self._event("ExchangeFailed", f"{error.cause}. Fix: {error.remedy}", warning=True)
+            self._event("ExchangeFailed", _told_why(error), warning=True)
 
     def no_outage(self) -> None:
         """Pulls work."""
@@ -102,3 +102,7 @@ class Teller:
     def _event(self, reason: str, message: str, *, warning: bool) -> None:
         if self._cluster is not None:
             self._cluster.tell(reason, one_line(message), warning=warning)
+
+
+def _told_why(error: ProviderError) -> str:
+    return f"{error.cause.removesuffix('.')}. Fix: {error.remedy}"
