@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from credprovider.commands import CommandParser
 from credprovider.errors import PROGRAM, ProviderError
 from credprovider.setup.ask import Interrupted, ask_for
+from credprovider.setup.change import looks_up_another
 from credprovider.setup.checkout import checkout_word, find_checkout
 from credprovider.setup.folder import FolderError, check_folder, write_folder
 from credprovider.setup.inputs import INPUTS
@@ -66,12 +67,18 @@ def _write(options: argparse.Namespace, out: str, stdin: BinaryIO, stderr: TextI
     code = 2
     try:
         check_folder(Path(out), force=force)
-        answers = first_answers(_given(options))
+        stored, given = _given(options)
+        answers = first_answers(given, stored)
         if not options.no_input and stdin.isatty() and stderr.isatty():
             answers = _asked(answers, stdin, stderr, everything=not (options.values or options.again))
-        result = prepare(answers, _outputs(options), checkout_word(find_checkout(), Path(out)))
+        # Ids of another identity would be trusted in place of the right ones: none are better.
+        is_outdated = bool(options.again) and looks_up_another(stored, answers)
+        outputs = _outputs(options, in_folder=not is_outdated)
+        result = prepare(answers, outputs, checkout_word(find_checkout(), Path(out)))
         code = 1
-        write_folder(Path(out), result.files, force=force)
+        write_folder(
+            Path(out), result.files, force=force, outdated=(OUTPUTS_FILE,) if is_outdated and outputs is None else ()
+        )
     except (Faults, ProviderError, FolderError, _Unreadable, Interrupted, KeyboardInterrupt) as error:
         stderr.write(_refusal(error))
         return code
@@ -125,29 +132,34 @@ class _Unreadable(Exception):
     """A file that was named cannot be read or understood."""
 
 
-def _given(options: argparse.Namespace) -> dict[str, object]:
-    """Answers of the values file, and over them those of flags."""
+def _given(options: argparse.Namespace) -> tuple[dict[str, object], dict[str, object]]:
+    """Answers of an earlier run, and those of this one: of a values file, and over them those of flags."""
     path = Path(options.again, "values.yaml") if options.again else Path(options.values) if options.values else None
-    given: dict[str, object] = {}
-    if path is not None:
-        try:
-            given = read_values(_read(path))
-        except ValuesError as error:
-            raise _Unreadable(f"{path} {error}") from None
-        vendor = given.get("vendorFile")
-        if isinstance(vendor, str):
-            given["vendorFile"] = os.path.join(path.parent, vendor)
+    written: dict[str, object] = _written(path) if path is not None else {}
+    flags: dict[str, object] = {}
     for entry in INPUTS:
         flag = getattr(options, entry.name)
         if flag is not None:
-            given[entry.name] = ",".join(flag) if entry.several else flag
-    return {name: value for name, value in given.items() if value != ""}
+            flags[entry.name] = ",".join(flag) if entry.several else flag
+    # An empty flag takes an answer back.
+    written = {name: value for name, value in written.items() if value != "" and flags.get(name) != ""}
+    flags = {name: value for name, value in flags.items() if value != ""}
+    return (written, flags) if options.again else ({}, {**written, **flags})
 
 
-def _outputs(options: argparse.Namespace) -> bytes | None:
+def _written(path: Path) -> dict[str, object]:
+    try:
+        found = read_values(_read(path))
+    except ValuesError as error:
+        raise _Unreadable(f"{path} {error}") from None
+    vendor = found.get("vendorFile")
+    return {**found, "vendorFile": os.path.join(path.parent, vendor)} if isinstance(vendor, str) else found
+
+
+def _outputs(options: argparse.Namespace, *, in_folder: bool) -> bytes | None:
     if options.azure_outputs:
         return _read(Path(options.azure_outputs))
-    if options.again and Path(options.again, OUTPUTS_FILE).exists():
+    if options.again and in_folder and Path(options.again, OUTPUTS_FILE).exists():
         return _read(Path(options.again, OUTPUTS_FILE))
     return None
 

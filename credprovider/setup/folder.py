@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from credprovider.setup.render import OURS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
 
 class FolderError(Exception):
@@ -32,13 +32,14 @@ def check_folder(out: Path, *, force: bool) -> None:
         raise FolderError(f"{out} is not empty; --force replaces the files of an earlier run and keeps all others")
 
 
-def write_folder(out: Path, files: Mapping[str, bytes], *, force: bool) -> None:
+def write_folder(out: Path, files: Mapping[str, bytes], *, force: bool, outdated: Collection[str] = ()) -> None:
     """Write all files.
 
     Args:
         out: the folder.
         files: contents by path below it; those ending in ``.sh`` become executable.
         force: replace what an earlier run has written there.
+        outdated: names of what another program has made there of answers that no longer count; it is taken away.
 
     Raises:
         FolderError: as `check_folder`, or as the disk says.
@@ -52,7 +53,7 @@ def write_folder(out: Path, files: Mapping[str, bytes], *, force: bool) -> None:
         try:
             _write_all(aside, files)
             if out.is_dir():
-                _move_in(aside, out, files)
+                _move_in(aside, out, files, outdated)
             else:
                 aside.chmod(0o755)
                 aside.rename(out)
@@ -71,11 +72,11 @@ def _write_all(folder: Path, files: Mapping[str, bytes]) -> None:
         path.chmod(0o755 if name.endswith(".sh") else 0o644)
 
 
-def _move_in(aside: Path, out: Path, files: Mapping[str, bytes]) -> None:
+def _move_in(aside: Path, out: Path, files: Mapping[str, bytes], outdated: Collection[str]) -> None:
     # README last: it says what is there.
     for name in sorted(files, key=lambda name: name == "README.md"):
         (out / name).parent.mkdir(exist_ok=True)
         (aside / name).replace(out / name)
-    for name in OURS:
+    for name in (*OURS, *outdated):
         if name not in files:
             (out / name).unlink(missing_ok=True)

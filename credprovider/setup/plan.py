@@ -121,6 +121,15 @@ class Plan:
         )
         return Trust(audience, DEFAULT_UNIVERSE, number, pool, provider, self["googleServiceAccount"])
 
+    @property
+    def knows_azure(self) -> bool:
+        """Has azure.sh told all that this mode needs? One of another mode may have told less."""
+        if self.outputs is None:
+            return False
+        needed = [self.outputs.client_id, self.outputs.principal_id] if self.through_entra else []
+        needed += [self.outputs.oidc_issuer_url] if self.mode.needs_issuer else []
+        return None not in needed
+
     # --- Azure --------------------------------------------------------------------------------------------------------
 
     @property
@@ -267,11 +276,4 @@ def _check_outputs(plan: Plan) -> list[Fault]:
     if outputs is None:
         return []
     found = {"subscription": outputs.subscription_id, "tenant": outputs.tenant_id}
-    faults = [
-        Fault(AZURE, f"is of another {name} than answered") for name, value in found.items() if value != plan[name]
-    ]
-    if plan.through_entra and (outputs.client_id is None or outputs.principal_id is None):
-        faults.append(Fault(AZURE, "lacks clientId or principalId: run the azure.sh of this folder again"))
-    if plan.mode.needs_issuer and outputs.oidc_issuer_url is None:
-        faults.append(Fault(AZURE, "lacks oidcIssuerUrl: run the azure.sh of this folder again"))
-    return faults
+    return [Fault(AZURE, f"is of another {name} than answered") for name, value in found.items() if value != plan[name]]

@@ -97,4 +97,4 @@ def _makers(plan: Plan) -> dict[str, tuple[Callable[[Plan], str | bytes], tuple[
 def _lacks(plan: Plan, need: str) -> bool:
     if need == AUDIENCE:
         return plan.through_entra and plan.allowed_audience is None
-    return (plan.outputs if need == AZURE else plan.vendor_content) is None
+    return not plan.knows_azure if need == AZURE else plan.vendor_content is None

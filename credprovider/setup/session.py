@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from credprovider.external_account import read_external_account
 from credprovider.registries import DEFAULT_UNIVERSE
+from credprovider.setup.change import still_meant
 from credprovider.setup.inputs import Fault, read_given, settle, take_from_mode
 from credprovider.setup.modes import NoModeError, decide, recommended_trust
 from credprovider.setup.node_files import settings
@@ -49,14 +50,20 @@ class Result:
     warnings: tuple[str, ...]
 
 
-def first_answers(given: Mapping[str, object]) -> Answers:
+def first_answers(given: Mapping[str, object], stored: Mapping[str, object] | None = None) -> Answers:
     """What was given, in its one form, with what follows from a named mode.
+
+    Args:
+        given: answers of this run.
+        stored: those of an earlier run; they give way to the given ones.
 
     Raises:
         Faults: something given is wrong.
     """
     answers, faults = read_given(given)
-    faults += take_from_mode(answers)
+    earlier, more = read_given(stored or {})
+    answers = {**still_meant(earlier, answers), **answers}
+    faults += more + take_from_mode(answers)
     if faults:
         raise Faults(faults)
     return answers

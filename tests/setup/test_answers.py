@@ -147,12 +147,11 @@ def test_a_bad_values_file_is_refused(text: str, word: str, tmp_path: Path) -> N
     ("change", "word"),
     [
         ({"tenantId": "00000000-0000-4000-8000-000000000000"}, "another tenant"),
-        ({"principalId": None}, "lacks clientId or principalId"),
         ({"principalId": "x"}, "principalId: is no GUID"),
         ({"oidcIssuerUrl": "http://x"}, "oidcIssuerUrl"),
         ({"token": "x"}, "token"),
     ],
-    ids=["tenant", "missing", "guid", "issuer", "unknown"],
+    ids=["tenant", "guid", "issuer", "unknown"],
 )
 def test_outputs_of_another_folder_are_refused(change: dict[str, Any], word: str, tmp_path: Path) -> None:
     outputs = {
@@ -162,7 +161,7 @@ def test_outputs_of_another_folder_are_refused(change: dict[str, Any], word: str
         "principalId": WORLD.object_id,
         **change,
     }
-    (tmp_path / "o.json").write_text(json.dumps({name: value for name, value in outputs.items() if value is not None}))
+    (tmp_path / "o.json").write_text(json.dumps(outputs))
     code, _, told = call("--out", str(tmp_path / "out"), *flags(BASE), "--azure-outputs", str(tmp_path / "o.json"))
     assert code == 2
     assert word in told
@@ -438,6 +437,80 @@ def test_again_is_idempotent_and_takes_flags_as_changes(tmp_path: Path) -> None:
     assert call("--again", str(out), "--identity=own")[0] == 0
     assert "identity: own" in (out / "values.yaml").read_text()
     assert not list(out.glob(".setup.*"))
+
+
+_LED = {case.id: case for case in CASES if case.owner == "vendor" and case.impersonated}
+_CHANGES = [(before, after) for before in _LED for after in _LED if before != after]
+
+
+def _as_flags(case: Case) -> list[str]:
+    """How a person names the mode, with the answers that it does not imply."""
+    more = {name: value for name, value in case.extra.items() if name in {"serviceAccounts", "identity"}}
+    return flags({**more, "mode": case.mode})
+
+
+@pytest.mark.parametrize(("before", "after"), _CHANGES)
+def test_again_leads_from_every_mode_to_every_other(before: str, after: str, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    write(out, _LED[before].answers, "--vendor-file", str(vendor_file(tmp_path, impersonated=True)))
+    code, _, told = call("--again", str(out), *_as_flags(_LED[after]))
+    assert code == 0, told
+    write(tmp_path / "fresh", _LED[after].answers, "--vendor-file", str(tmp_path / "from-vendor.json"))
+    # README.md and the message differ in nothing either: no answer of the mode before is left.
+    assert contents(out) == contents(tmp_path / "fresh")
+
+
+@pytest.mark.parametrize(
+    ("changes", "mode"),
+    [
+        (["--trust=cluster"], "token-file"),
+        (["--identity=own"], "token-file-entra"),
+        (["--pulled-by=service-accounts", "--service-accounts=a/b"], "service-account-entra"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_one_changed_answer_takes_the_defaults_anew(changes: list[str], mode: str, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    write(out, BASE)
+    code, _, told = call("--again", str(out), *changes)
+    assert code == 0, told
+    assert f"Mode {mode}:" in told
+
+
+def test_an_answer_that_was_given_outlives_a_change_of_another(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    write(out, {**BASE, "identity": "own", "identityName": "mine", "registries": ["us-docker.pkg.dev"]})
+    assert call("--again", str(out), "--kubernetes-version=1.33")[0] == 0
+    stored = yaml.safe_load((out / "values.yaml").read_text())
+    assert (stored["identityName"], stored["registries"]) == ("mine", ["us-docker.pkg.dev"])
+
+
+def _outputs(**more: str) -> str:
+    found = {"subscriptionId": BASE["subscription"], "tenantId": BASE["tenant"]}
+    return json.dumps({**found, "clientId": WORLD.client_id, "principalId": WORLD.object_id, **more})
+
+
+@pytest.mark.parametrize(
+    ("change", "stays"),
+    [("--kubernetes-version=1.33", True), ("--identity=own", False), ("--cluster=another", False)],
+)
+def test_ids_of_another_identity_do_not_outlive_the_change_to_it(change: str, stays: bool, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    write(out, BASE)
+    (out / "azure-outputs.json").write_text(_outputs(oidcIssuerUrl="https://issuer.example/x/"))
+    code, _, told = call("--again", str(out), change)
+    assert code == 0, told
+    assert (out / "azure-outputs.json").exists() == stays
+    assert (out / "message-to-registry-owner.md").exists() == stays
+    assert ("azure.sh, then" in told) != stays
+
+
+def test_what_azure_has_not_told_yet_is_waited_for(tmp_path: Path) -> None:
+    outputs = tmp_path / "o.json"
+    outputs.write_text(_outputs())
+    told = write(tmp_path / "out", {**BASE, "identity": "own"}, "--azure-outputs", str(outputs))
+    assert "Not yet: config.json" in told
+    assert "oidcIssuerUrl" in (tmp_path / "out/azure.sh").read_text()
 
 
 @pytest.mark.parametrize(
