@@ -153,7 +153,7 @@ def test_without_our_rbac_the_node_gets_no_token(node: Node, cloud: Cloud, contr
     control_plane.create(_pod("no-rbac", US))
     assert "403 Forbidden" in node.await_failed_pull("no-rbac", WORLD.namespace)
     assert _execs(node) == 0
-    assert "is not authorized to request tokens for this audience" in node.log
+    assert f"system:node:{NAME} is not authorized to request tokens for audience" in node.log
 
 
 @pytest.mark.parametrize("chain", [_ENTRA, _STS], ids=lambda chain: chain.mode)
