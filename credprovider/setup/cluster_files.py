@@ -59,13 +59,15 @@ def rbac(plan: Plan) -> str:
 
 def workload(plan: Plan) -> str:
     """A Deployment of the image without imagePullSecrets, for each ServiceAccount that will pull."""
-    documents: list[dict[str, Any]] = []
-    for namespace, account in plan.workloads:
-        if account != "default":
-            documents.append({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": _named(account, namespace)})
-        documents.append(_deployment(plan, namespace, account))
+    # No ServiceAccount: to apply a bare one over one that is there could take its annotations and labels away.
+    documents = [_deployment(plan, namespace, account) for namespace, account in plan.workloads]
     comment = "The workload: it has no imagePullSecrets, and needs none. Put your own containers' settings in."
     return dump(*documents, comment=comment)
+
+
+def deployment_name(account: str) -> str:
+    """Of the workload of a ServiceAccount."""
+    return f"pull-test-{account}".replace(".", "-")[:63].rstrip("-")
 
 
 def _named(name: str, namespace: str) -> dict[str, Any]:
@@ -75,7 +77,7 @@ def _named(name: str, namespace: str) -> dict[str, Any]:
 def _deployment(plan: Plan, namespace: str, account: str) -> dict[str, Any]:
     labels = {"app.kubernetes.io/name": "pull-test"}
     pod = {"serviceAccountName": account, "containers": [{"name": "pull-test", "image": plan["image"]}]}
-    name = f"pull-test-{account}".replace(".", "-")[:63].rstrip("-")
+    name = deployment_name(account)
     labels["app.kubernetes.io/instance"] = name
     return {
         "apiVersion": "apps/v1",

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from credprovider import __version__
 from credprovider.errors import PROGRAM
 from credprovider.node.places import provider_name
 from credprovider.setup.checkout import BASE, CHART, EXECUTABLE
+from credprovider.setup.cluster_files import deployment_name
+from credprovider.setup.forms import split_image
 from credprovider.setup.modes import picture, recommended_trust
 from credprovider.setup.plan import AUDIENCE, AZURE, VENDOR
 from credprovider.setup.template import fill
@@ -51,7 +54,9 @@ def readme(plan: Plan, waiting: Mapping[str, tuple[str, ...]], checkout: str) ->
         terraform=_terraform(plan),
         google=_google(plan, waiting),
         nodes=_nodes(plan),
-        namespaces=_namespaces(plan),
+        before=_before_workload(plan),
+        after=_after_workload(plan),
+        pod_doctor=_pod_doctor(plan),
         doctor=_doctor(plan),
         doctor_note=_doctor_note(plan),
     )
@@ -135,11 +140,23 @@ def _audience(plan: Plan) -> str:
 
 def _nodes(plan: Plan) -> str:
     name = plan.object_name
-    helm = f'helm upgrade --install {name} "$CHECKOUT/{CHART}" \\\n  --namespace default --values helm-values.yaml'
     rollout = f"kubectl -n {name} rollout status daemonset/{name} --timeout=30m"
-    parts = [f"With Helm:\n\n```sh\n{helm}\n{rollout}\n```"]
+    one_pool = " \\\n  --set 'nodeSelector.kubernetes\\.azure\\.com/agentpool=POOL'"
+    built = "The installer's image has to be in your registry. Build it in the checkout, and copy it there:"
+    first = (
+        "A first installation is not one node after the other: it changes all nodes that it matches at once. So begin"
+        " with one pool, and put its name in place of POOL. With Helm:"
+    )
+    then = "See that its pods are ready, and do step 5 there. Then the same for all nodes:"
+    parts = [
+        f"{built}\n\n```sh\n{_image_copy(plan)}```",
+        f"{first}\n\n```sh\n{_helm(name)}{one_pool}\n{rollout}\n```",
+        f"{then}\n\n```sh\n{_helm(name)}\n{rollout}\n```",
+    ]
     if not plan["instance"]:
-        parts.append(f"Or with Kustomize:\n\n```sh\n{_copy_of_base(plan)}kubectl apply -k .\n```")
+        parts.append(
+            f"Or with Kustomize, which takes all nodes at once:\n\n```sh\n{_copy_of_base(plan)}kubectl apply -k .\n```"
+        )
     instance = f" --instance {plan['instance']}" if plan["instance"] else ""
     parts.append(
         f"Or on a node, or into a node's image, as root in a copy of this folder, with the checkout's `dist/{PROGRAM}`"
@@ -151,6 +168,19 @@ def _nodes(plan: Plan) -> str:
     elif plan.mode.source == "token-file":
         parts.append("Without chart and overlay the token file must come from something of yours.")
     return "\n\n".join(parts)
+
+
+def _image_copy(plan: Plan) -> str:
+    """Builds the image, and copies it to where it was said to be."""
+    repository, tag, _ = split_image(plan["installerImage"])
+    return (
+        '(cd "$CHECKOUT" && sudo ./dev image)\n'
+        f'skopeo copy "oci:$CHECKOUT/dist/image/oci:{__version__}" \\\n  docker://{repository}:{tag or __version__}\n'
+    )
+
+
+def _helm(name: str) -> str:
+    return f'helm upgrade --install {name} "$CHECKOUT/{CHART}" \\\n  --namespace default --values helm-values.yaml'
 
 
 def _copy_of_base(plan: Plan) -> str:
@@ -170,6 +200,30 @@ def _doctor_note(plan: Plan) -> str:
     return " (it needs a pod's token in this mode: `--service-account-token`)" if is_pods else ""
 
 
-def _namespaces(plan: Plan) -> str:
-    names = sorted({namespace for namespace, _ in plan.workloads} - {"default"})
-    return "".join(f"kubectl create namespace {name}      # unless it is there\n" for name in names)
+def _pod_doctor(plan: Plan) -> str:
+    """The same in the DaemonSet's pod of a node."""
+    instance = f" --instance {plan['instance']}" if plan["instance"] else ""
+    namespace = f"kubectl -n {plan.object_name}"
+    return (
+        f"pod=$({namespace} get pods -o name --field-selector spec.nodeName=NODE_NAME)\n"
+        f'{namespace} exec "$pod" -- \\\n  /opt/{PROGRAM}/{PROGRAM} doctor{instance} {plan["image"]}'
+    )
+
+
+def _before_workload(plan: Plan) -> str:
+    """Makes what is not there, and leaves what is there as it is."""
+    namespaces = sorted({namespace for namespace, _ in plan.workloads} - {"default"})
+    lines = [f"kubectl get namespace {name} || kubectl create namespace {name}\n" for name in namespaces]
+    for namespace, account in plan.workloads:
+        if account != "default":
+            there, name = f"kubectl -n {namespace}", f"serviceaccount {account}"
+            lines.append(f"{there} get {name} ||\n  {there} create {name}\n")
+    return "".join(lines)
+
+
+def _after_workload(plan: Plan) -> str:
+    """Shows what was pulled."""
+    rows = [(namespace, deployment_name(account)) for namespace, account in plan.workloads]
+    lines = [f"kubectl -n {namespace} rollout status deployment/{name} --timeout=5m\n" for namespace, name in rows]
+    events = "kubectl -n {} get events --field-selector reason=Pulled\n"
+    return "".join(lines + [events.format(namespace) for namespace in sorted({namespace for namespace, _ in rows})])

@@ -37,6 +37,9 @@ for word; do
     last=$word
 done
 """
+_SKOPEO = (
+    'place=${2#oci:} && test "$1" = copy && test -d "${place%:*}" && case $3 in docker://*:*) ;; *) exit 1 ;; esac'
+)
 _TERRAFORM = 'test "$1" = -chdir=terraform && test -f terraform/azure.tf && echo {}'
 _NODE = 'case "$1 $2 $3" in "node install --settings") test -f "$4/config.json" ;; doctor*) ;; *) exit 1 ;; esac'
 
@@ -49,6 +52,10 @@ class Person:
         self.programs = Programs(folder)
         self.programs.add("kubectl", _KUBECTL)
         self.programs.add("terraform", _TERRAFORM)
+        self.programs.add("sudo", 'exec "$@"')
+        self.programs.add("skopeo", _SKOPEO)
+        (self.programs.checkout / "dev").write_text('#!/bin/sh\nmkdir -p "dist/$1/oci"\n')
+        (self.programs.checkout / "dev").chmod(0o755)
         clouds = Clouds(folder)
         path = f"{self.programs.path}:{clouds.environment['PATH']}"
         self._environment = {**self.programs.environment, **clouds.environment, "PATH": path, "HOME": str(folder)}
@@ -122,7 +129,7 @@ def test_a_block_that_needs_what_is_not_there_fails(tmp_path: Path) -> None:
     for name in ("helm-values.yaml", "kustomization.yaml", "workload.yaml", "config.json", "terraform/azure.tf"):
         (person.out / name).unlink()
     (person.out / "azure.sh").write_text("exit 1")
-    assert len(_failed(person)) == 6
+    assert len(_failed(person)) == 7
 
 
 @pytest.mark.usefixtures("checkout")
@@ -131,6 +138,25 @@ def test_a_checkout_that_is_elsewhere_is_told_by_the_first_block(tmp_path: Path)
     shutil.rmtree(person.programs.checkout)
     (_, done), *_ = person.paste()
     assert done.returncode != 0
+
+
+def test_first_installation_is_of_one_pool(tmp_path: Path) -> None:
+    first, then = (
+        block for block in Person(tmp_path, complete(tmp_path, CASES[0])).blocks() if "helm upgrade" in block
+    )
+    assert "agentpool=POOL" in first
+    assert "agentpool" not in then
+
+
+def test_a_service_account_that_is_there_is_left_as_it_is(tmp_path: Path) -> None:
+    out = complete(tmp_path, Case("service-account", "vendor", impersonated=True, extra={**PODS, "trust": "cluster"}))
+    assert "kind: ServiceAccount" not in (out / "workload.yaml").read_text()
+    text = (out / "README.md").read_text()
+    get, create = (
+        "kubectl -n bifrost get serviceaccount bifrost-sa",
+        "kubectl -n bifrost create serviceaccount bifrost-sa",
+    )
+    assert f"{get} ||\n  {create}\n" in text
 
 
 def test_checkout_is_written_as_it_is_seen_from_the_folder(checkout: Path, tmp_path: Path) -> None:

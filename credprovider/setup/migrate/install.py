@@ -184,6 +184,8 @@ def _installation(kubectl: Kubectl) -> Step:
         "Install the plugin on every node",
         (
             "Each node's kubelet restarts once; pods run on. Nothing uses it alone yet: the Secrets come first.",
+            "A first installation changes all nodes at once. For one pool first, run the command with this added:",
+            r"`--set 'nodeSelector.kubernetes\.azure\.com/agentpool=POOL'`. When its pods are ready, run it as it is.",
             f"The undo leaves the namespace {PROGRAM}.",
         ),
         (f"{upgrade} --install {PROGRAM} {chart} \\\n  {shlex.join(where)} --values {_FOLDER}/helm-values.yaml",),
