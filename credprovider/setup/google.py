@@ -74,7 +74,8 @@ def message(plan: Plan) -> str:
 def _notes(plan: Plan) -> str:
     if plan.through_entra:
         client = f" (`{plan.outputs.client_id}`)" if plan.outputs else ""
-        return fill("notes-entra.md", client=client).rstrip("\n")
+        other = fill("notes-other-token.md") if plan.file_reads_other_token else ""
+        return (fill("notes-entra.md", client=client) + other).rstrip("\n")
     default = "" if plan.allowed_audience else fill("notes-default-audience.md")
     return (fill("notes-cluster.md") + default).rstrip("\n")
 

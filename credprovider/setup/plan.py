@@ -92,6 +92,11 @@ class Plan:
         return bool(self["trust"] == "entra")
 
     @property
+    def file_reads_other_token(self) -> bool:
+        """Does the vendor's file read a token from a file, as for a cluster's, where Entra's is sent?"""
+        return self.through_entra and self.account is not None and self.account.source == "token-file"
+
+    @property
     def object_name(self) -> str:
         """Name of every object in the cluster, its namespace included (the chart's `provider.name`)."""
         return f"{PROGRAM}-{self['instance']}" if self["instance"] else PROGRAM

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from credprovider.setup.inputs import Answers
 
 _LIMIT = 256 << 10
+_OTHER_TOKEN = (
+    "The file reads a token from a file, as for a cluster's token, and this mode sends Entra's."
+    " Ask the vendor which their provider trusts (--trust cluster)."
+)
 
 
 class Faults(Exception):
@@ -41,7 +45,7 @@ class Result:
     Attributes:
         files: content by name.
         waiting: file -> what it waits for.
-        warnings: of the settings' loader.
+        warnings: of the settings' loader, and of what the vendor's file lets one doubt.
     """
 
     plan: Plan
@@ -100,6 +104,8 @@ def prepare(answers: Answers, outputs: bytes | None, checkout: str) -> Result:
         raise Faults(faults)
     files, waiting = render(plan, outputs, checkout)
     warnings = tuple(settings(plan).warnings) if "config.json" in files and "credential-config.json" in files else ()
+    if plan.file_reads_other_token:
+        warnings = (*warnings, _OTHER_TOKEN)
     return Result(plan, files, waiting, warnings)
 
 

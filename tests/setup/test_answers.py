@@ -505,6 +505,22 @@ def test_ids_of_another_identity_do_not_outlive_the_change_to_it(change: str, st
     assert ("azure.sh, then" in told) != stays
 
 
+@pytest.mark.parametrize(
+    ("trust", "kind", "doubts"), [("entra", "guide", True), ("entra", "gcloud", False), ("cluster", "guide", False)]
+)
+def test_a_file_for_the_clusters_token_is_doubted_where_entras_is_sent(
+    trust: str, kind: str, doubts: bool, tmp_path: Path
+) -> None:
+    (tmp_path / "o.json").write_text(_outputs(oidcIssuerUrl="https://issuer.example/x/"))
+    vendor = tmp_path / "vendor.json"
+    vendor.write_text(json.dumps(WORLD.vendor_file(kind)))
+    files = ["--vendor-file", str(vendor), "--azure-outputs", str(tmp_path / "o.json")]
+    told = write(tmp_path / "out", {**BASE, "trust": trust}, *files)
+    assert ("warning: The file reads a token from a file" in told) == doubts
+    message = (tmp_path / "out/message-to-registry-owner.md").read_text()
+    assert ("which of them your provider trusts" in " ".join(message.split())) == doubts
+
+
 def test_what_azure_has_not_told_yet_is_waited_for(tmp_path: Path) -> None:
     outputs = tmp_path / "o.json"
     outputs.write_text(_outputs())
