@@ -58,6 +58,7 @@ class ControlPlane:
             "unsafe-no-fsync": "true",
         }
         self._processes.start("etcd", self._programs.etcd, etcd)
+        serving = self.pki.serving("kube-apiserver", "localhost", self._address[0])
         api = {
             "etcd-servers": _ETCD,
             "bind-address": self._address[0],
@@ -65,8 +66,8 @@ class ControlPlane:
             "endpoint-reconciler-type": "none",
             "secure-port": self._address[1],
             "service-cluster-ip-range": f"{IN_CLUSTER[0]}/24",
-            "tls-cert-file": self.pki.server,
-            "tls-private-key-file": self.pki.server,
+            "tls-cert-file": serving,
+            "tls-private-key-file": serving,
             "client-ca-file": self.pki.ca,
             "authorization-mode": "Node,RBAC",
             "allow-privileged": "true",
@@ -91,10 +92,6 @@ class ControlPlane:
             certificate = self.pki.client(f"system:{name}", f"system:{name}")
             kubeconfig = self.pki.kubeconfig(certificate, self.server)
             self._processes.start(name, program, {"kubeconfig": kubeconfig, **flags})
-
-    def tails(self) -> str:
-        """The ends of all logs, for a failure's message."""
-        return self._processes.tails()
 
     def _ready(self) -> bool:
         try:

@@ -19,7 +19,6 @@ class Pki:
 
     Attributes:
         ca: who is trusted as server and as client.
-        server: certificate and key of the API server, in one file.
         signing_key: of ServiceAccount tokens.
     """
 
@@ -28,7 +27,6 @@ class Pki:
         self._authority = trustme.CA(key_type=trustme.KeyType.RSA)
         self.ca = folder / "ca.pem"
         self._authority.cert_pem.write_to_path(str(self.ca))
-        self.server = self.serving("kube-apiserver", "127.0.0.1", "localhost", "10.0.0.1")
         self.signing_key = folder / "service-account.pem"
         key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
         pem = key.private_bytes(

@@ -6,7 +6,6 @@ API server, controllers, scheduler, kubelet and container runtime are the real o
 from __future__ import annotations
 
 import json
-import time
 import urllib.request
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -23,6 +22,7 @@ from tests.e2e.control_plane import IN_CLUSTER, ControlPlane
 from tests.e2e.images import runnable
 from tests.e2e.kubectl import built_kubectl
 from tests.e2e.node import pod
+from tests.e2e.processes import until
 from tests.e2e.shell import Shell
 from tests.e2e.trust import trusting
 from tests.e2e_node.clustered import ADDRESS, REPOSITORY, give_addresses, join, load_images
@@ -74,13 +74,9 @@ class Cluster:
         """A pod of the namespace's one ServiceAccount; the scheduler finds its node."""
         self.shell.good("kubectl create -f -", json.dumps(pod(name, US, namespace, **_SPEC)))
 
-    def until(self, command: str, words: str, seconds: float = 120) -> str:
-        """Ask until the answer holds these words; the answer."""
-        end = time.monotonic() + seconds
-        while words not in (answer := self.shell.run(command).stdout):
-            assert time.monotonic() < end, f"{words!r} is not in what {command!r} says:\n{answer}\n{self.tell()}"
-            time.sleep(1)
-        return answer
+    def until(self, command: str, words: str) -> None:
+        """Ask until the answer holds these words."""
+        until(lambda: words in self.shell.run(command).stdout, f"{words!r} in what {command!r} says", self.tell)
 
     def tell(self) -> str:
         """What somebody would ask who wonders."""
